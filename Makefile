@@ -1,0 +1,96 @@
+# Everything here runs from .venv, which the first command makes. `make` alone lists the commands.
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+UV := $(BIN)/uv pip --quiet
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+CHECKED := src tests migrations $(wildcard bench)
+
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token is set; PORT= SANDBOX_PORT=
+	$(BIN)/tollgram up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+
+.PHONY: test
+test: $(INSTALLED)  ## every test; ARGS="tests/unit -k invoice" for some
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: format lint types imports test  ## all that must hold before a commit
+
+.PHONY: format
+format: $(INSTALLED)  ## is every file laid out as ruff would
+	$(BIN)/ruff format --check $(CHECKED)
+
+.PHONY: lint
+lint: $(INSTALLED)  ## ruff's rules
+	$(BIN)/ruff check $(CHECKED)
+
+.PHONY: types
+types: $(INSTALLED)  ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(INSTALLED)  ## do dependencies point inward
+	$(BIN)/lint-imports
+
+.PHONY: tidy
+tidy: $(INSTALLED)  ## lay the files out, and mend what ruff can mend
+	$(BIN)/ruff check --fix --quiet $(CHECKED) || true
+	$(BIN)/ruff format $(CHECKED)
+
+.PHONY: verify
+verify: $(INSTALLED)  ## the acceptance criteria and threats, each with its tests; writes docs/acceptance.md
+	$(BIN)/python -m pytest --verify -m "criterion or threat" $(ARGS)
+
+.PHONY: coverage
+coverage: $(INSTALLED)  ## every test, and which lines and branches none of them took
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory covered
+
+.PHONY: covered
+covered:  # of a run that was measured: the core whole, the rest nearly
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='src/domain/*,src/application/*' --fail-under=100
+	$(BIN)/coverage report --omit='src/domain/*,src/application/*' --fail-under=90
+
+.PHONY: bench
+bench: $(INSTALLED)  ## how fast it is, against yardsticks taken in the same run
+	$(BIN)/python bench/run.py $(ARGS)
+
+.PHONY: requirements
+requirements: $(INSTALLED)  ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes the newest
+	$(PIN) --output-file requirements/run.txt pyproject.toml
+	$(PIN) --output-file requirements/dev.txt pyproject.toml --group dev
+	$(PIN) --output-file requirements/uv.txt requirements/uv.in
+
+.PHONY: clean
+clean:  ## remove what was installed and cached; var/ and .env stay
+	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv installs in seconds what takes pip a minute; pip brings only uv, and everything by its hash.
+$(INSTALLED): requirements/uv.txt requirements/dev.txt pyproject.toml
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			found=$$python; break; \
+		fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo 'Tollgram needs Python 3.11 or newer, as python3 or python3.11, with its venv module.' >&2; \
+		echo 'Install it (on Debian and Ubuntu: apt-get install python3 python3-venv), then run make again.' >&2; \
+		exit 1; \
+	fi; \
+	echo "Installing into .venv with $$($$found --version)"; \
+	$(BIN)/python -c '' 2>/dev/null || $$found -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements/uv.txt
+	@$(UV) install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) install --python $(BIN)/python --offline --no-deps --no-build-isolation -e .
+	@touch $@
