@@ -47,7 +47,7 @@ tidy: $(INSTALLED)  ## lay the files out, and mend what ruff can mend
 
 .PHONY: verify
 verify: $(INSTALLED)  ## the acceptance criteria and threats, each with its tests; writes docs/acceptance.md
-	$(BIN)/python -m pytest --verify -m "criterion or threat" $(ARGS)
+	$(BIN)/python -m pytest --verify -m "criterion or threat"
 
 .PHONY: coverage
 coverage: $(INSTALLED)  ## every test, and which lines and branches none of them took
