@@ -1,0 +1,195 @@
+"""What the bot says, before it is put into anybody's language: plain values that wait in the outbox.
+
+The adapter that speaks to Telegram writes the words and the buttons. Every field is a str, int, bool, datetime,
+None, a tuple of these, or a dataclass of this module, so that a message can be kept as JSON.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.catalog import Method
+from domain.ids import BotName, InvoiceId, PlanCode, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChoice:
+    """One button of the plan menu. `prices` are those that can be paid here."""
+
+    plan_code: PlanCode
+    title: str
+    description: str
+    prices: tuple[Price, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodChoice:
+    method: Method
+    price: Price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """The answer to /start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Help:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanList:
+    """The answer to /plans: what there is, in words; without buttons that buy."""
+
+    plans: tuple[PlanChoice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanMenu:
+    """The answer to /buy. `user_id` is who may press its buttons."""
+
+    user_id: UserId
+    plans: tuple[PlanChoice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodMenu:
+    user_id: UserId
+    plan: PlanChoice
+    methods: tuple[MethodChoice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingForSale:
+    """There is no plan, or none that any method set up here can pay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceMessage:
+    """The invoice itself, with its button to pay and one to cancel."""
+
+    invoice_id: InvoiceId
+    user_id: UserId
+    title: str
+    description: str
+    payload: str
+    price: Price
+    method: Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseDeclined:
+    """Why a purchase can't begin. `code` is the public error code; `plan` its title where it is known."""
+
+    code: str
+    plan: str | None = None
+    until: datetime | None = None
+    for_life: bool = False
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """`expires_at` None is for life; `starts_at` lies in the future where the plan was held already."""
+
+    plan: str
+    price: Price
+    starts_at: datetime
+    expires_at: datetime | None
+    extends: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentHeld:
+    """The money came, and waits for a person: why, and how to reach one."""
+
+    price: Price
+    reason: str
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentReturned:
+    """A refund. `ended` tells whether access ended with it."""
+
+    price: Price
+    plan: str | None
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusLine:
+    plan: str
+    expires_at: datetime | None
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The answer to /status. `waiting` are payments that somebody has to look at."""
+
+    plans: tuple[StatusLine, ...]
+    waiting: tuple[Price, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsOfSale:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaySupport:
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotUnderstood:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskInPrivate:
+    """Said in a group: buying is done in the private chat. `start` is the deep link's parameter."""
+
+    start: str
+
+
+Message = (
+    Welcome
+    | Help
+    | PlanList
+    | PlanMenu
+    | MethodMenu
+    | NothingForSale
+    | InvoiceMessage
+    | PurchaseDeclined
+    | Confirmation
+    | PaymentHeld
+    | PaymentReturned
+    | Status
+    | TermsOfSale
+    | PaySupport
+    | NotUnderstood
+    | AskInPrivate
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message on its way to one chat. `id` and `attempts` are the outbox's own and 0 before it is kept.
+
+    `language` is an IETF tag as Telegram gives it ("en", "pt-br").
+    """
+
+    bot: BotName
+    chat_id: int
+    language: str
+    message: Message
+    id: int = 0
+    attempts: int = 0

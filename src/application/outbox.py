@@ -1,0 +1,62 @@
+"""Carrying the letters that wait in the outbox: in order per chat, tried again, and given up visibly."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from application.messages import InvoiceMessage, Letter
+from application.ports import Blocked, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
+from domain.events import Event, InvoiceSent, MessageGivenUp
+
+MAX_ATTEMPTS = 12
+LEASE = timedelta(seconds=60)
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverOutbox:
+    """Send what is due. A process that dies in the middle leaves its claims to run out, and another sends them:
+    each letter is carried at least once."""
+
+    work: UnitOfWork
+    clock: Clock
+    messenger: Messenger
+    journal: Journal
+
+    def __call__(self, at_most: int) -> int:
+        """How many letters were tried."""
+        with self.work.begin() as tx:
+            letters = tx.outbox.claim(self.clock.now(), at_most=at_most, lease=LEASE)
+        for letter in letters:
+            self._note(letter, self.messenger.send(letter))
+        return len(letters)
+
+    def _note(self, letter: Letter, delivery: Delivery) -> None:
+        event: Event | None = None
+        with self.work.begin() as tx:
+            now = self.clock.now()
+            match delivery:
+                case Sent():
+                    tx.outbox.sent(letter, now)
+                    if isinstance(letter.message, InvoiceMessage):
+                        invoice_id = letter.message.invoice_id
+                        tx.invoices.sent(invoice_id, delivery.message_id)
+                        invoice = tx.invoices.of([invoice_id])[invoice_id]
+                        event = InvoiceSent(invoice=invoice, telegram_message_id=delivery.message_id)
+                case TryLater() if letter.attempts + 1 < MAX_ATTEMPTS:
+                    tx.outbox.retry(letter, now + pause(letter.attempts, delivery.after), delivery.problem)
+                case Blocked() | Rejected() | TryLater():
+                    tx.outbox.give_up(letter, now, delivery.problem)
+                    event = MessageGivenUp(
+                        bot=letter.bot,
+                        chat_id=letter.chat_id,
+                        message=type(letter.message).__name__,
+                        problem=delivery.problem,
+                    )
+        if event:
+            self.journal.record(event)
+
+
+def pause(attempts: int, asked_for: timedelta | None) -> timedelta:
+    """How long to wait before the next try: what Telegram asked for, else twice as long each time."""
+    return asked_for or min(FIRST_PAUSE * 2**attempts, LONGEST_PAUSE)

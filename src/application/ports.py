@@ -1,0 +1,305 @@
+"""Everything the core needs from outside, in its own words.
+
+The ports of the hot path take several at once: one bulk read, plain decisions, one bulk write, one commit.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from application.messages import Letter
+from domain.entitlement import Entitlement
+from domain.events import Event
+from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
+from domain.invoice import Invoice, Objection
+from domain.payment import Payment, Provider, Refund
+
+Row = TypeVar("Row")
+ChargeKey = tuple[Provider, ChargeId]
+"""What makes a charge unique."""
+
+
+class Clock(Protocol):
+    @abstractmethod
+    def now(self) -> datetime:
+        """The time, with zone UTC."""
+
+
+class Ids(Protocol):
+    """New ids that nobody can guess."""
+
+    @abstractmethod
+    def invoice(self) -> InvoiceId: ...
+
+    @abstractmethod
+    def payment(self) -> PaymentId: ...
+
+    @abstractmethod
+    def entitlement(self) -> EntitlementId: ...
+
+
+class Journal(Protocol):
+    """Tells the operator what happened: logs and counts. Called after the commit, never before it; never raises."""
+
+    @abstractmethod
+    def record(self, *events: Event) -> None: ...
+
+
+# What is kept ---------------------------------------------------------------------------------------------------------
+
+
+class Invoices(Protocol):
+    @abstractmethod
+    def add(self, invoices: Sequence[Invoice]) -> None:
+        """Keep them; one whose id is kept already stays as it is."""
+
+    @abstractmethod
+    def of(self, ids: Sequence[InvoiceId]) -> Mapping[InvoiceId, Invoice]:
+        """Those of them that are kept."""
+
+    @abstractmethod
+    def approve(self, ids: Sequence[InvoiceId], at: datetime) -> None:
+        """Note when a pre-checkout of them was first approved; later approvals change nothing."""
+
+    @abstractmethod
+    def settle(self, charges: Mapping[InvoiceId, ChargeId]) -> None:
+        """Note which charge paid each of them."""
+
+    @abstractmethod
+    def cancel(self, id: InvoiceId, at: datetime) -> None:
+        """Nobody shall pay it any more; one that is paid or cancelled already stays as it is."""
+
+    @abstractmethod
+    def sent(self, id: InvoiceId, telegram_message_id: int) -> None:
+        """Note the message by which it stands in the chat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """`limit` rows after the one that `cursor` names; cursors are opaque, and None is the beginning or the end."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOf(Generic[Row]):
+    items: tuple[Row, ...]
+    next_cursor: str | None
+
+
+class Payments(Protocol):
+    """Every charge that a provider ever reported, whatever became of it."""
+
+    @abstractmethod
+    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, Payment]:
+        """Those of them that are kept."""
+
+    @abstractmethod
+    def add_new(self, payments: Sequence[Payment]) -> set[ChargeKey]:
+        """Keep those whose charge was never kept before, and tell which they are."""
+
+    @abstractmethod
+    def update(self, payment: Payment) -> None:
+        """Keep its status, reason, entitlement and time of refund; what the charge says never changes."""
+
+    @abstractmethod
+    def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
+        """The user's payments, newest first. Raises InvalidRequest for a cursor that we never gave."""
+
+    @abstractmethod
+    def waiting_of(self, user_id: UserId) -> Sequence[Payment]:
+        """The user's payments in quarantine, oldest first, at most 20."""
+
+
+class Refunds(Protocol):
+    """What providers gave back, also of charges that nobody has told us of yet."""
+
+    @abstractmethod
+    def add_new(self, refund: Refund) -> bool:
+        """Keep it; False where a refund of that charge is kept already."""
+
+    @abstractmethod
+    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, datetime]:
+        """When each of them was refunded, as far as known."""
+
+
+class Entitlements(Protocol):
+    @abstractmethod
+    def held_by(self, users: Sequence[UserId], now: datetime) -> Mapping[UserId, Sequence[Entitlement]]:
+        """What each holds: not ended, and open or still to come. Users who hold nothing may be missing."""
+
+    @abstractmethod
+    def of_user(self, user_id: UserId) -> Sequence[Entitlement]:
+        """All that the user ever had, latest start first."""
+
+    @abstractmethod
+    def living_of(self, payment_id: PaymentId) -> Entitlement | None:
+        """The one grant of that payment that was not ended."""
+
+    @abstractmethod
+    def add(self, entitlements: Sequence[Entitlement]) -> None:
+        """Keep new ones. Raises DoubleGrant where a payment would have two that were not ended."""
+
+    @abstractmethod
+    def end(self, entitlements: Sequence[Entitlement]) -> None:
+        """Keep when each of them was revoked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailEntry:
+    """One line of the audit trail. `kind` is one of `invoice_issued`, `pre_checkout`, `successful_payment`,
+    `refunded_payment`, `charge_conflict`, `invoice_cancelled`; `message` the provider's own bytes."""
+
+    kind: str
+    bot: BotName
+    at: datetime
+    user_id: UserId | None = None
+    invoice_id: InvoiceId | None = None
+    charge_id: ChargeId | None = None
+    decision: str | None = None
+    reason: Objection | None = None
+    message: bytes | None = None
+
+
+class Trail(Protocol):
+    """The audit trail of everything about money; only ever added to."""
+
+    @abstractmethod
+    def add(self, entries: Sequence[TrailEntry]) -> None:
+        """Keep them. A payment or a refund of one charge is kept once; a second entry of it is let go."""
+
+
+class Updates(Protocol):
+    """Which messages of Telegram were taken already, and those that could not be understood.
+
+    Only what carries no money is held against the seen ids: Telegram starts its numbers anew at random.
+    """
+
+    @abstractmethod
+    def first_seen(self, bot: BotName, update_id: int, now: datetime) -> bool:
+        """Note it; False where it was noted before."""
+
+    @abstractmethod
+    def keep_raw(self, bot: BotName, update_id: int, body: bytes, problem: str, now: datetime) -> None:
+        """Keep an authentic update that nobody could read."""
+
+    @abstractmethod
+    def forget(self, before: datetime) -> int:
+        """Let go of the ids noted before that time, and tell how many they were."""
+
+
+class Attempts(Protocol):
+    """Purchases begun."""
+
+    @abstractmethod
+    def admit(self, user_id: UserId, now: datetime, *, at_most: int, within: timedelta) -> timedelta | None:
+        """Note an attempt, or tell how long to wait where `at_most` were admitted `within` the time just past.
+
+        Exact also when several come at once, at several processes.
+        """
+
+
+class Outbox(Protocol):
+    """Messages that wait to be sent; written in the transaction of what they tell of."""
+
+    @abstractmethod
+    def add(self, letters: Sequence[Letter], now: datetime) -> None: ...
+
+    @abstractmethod
+    def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[Letter]:
+        """Take letters to send: of each chat only its oldest, none that another process has claimed, and no more
+        than Telegram's rates allow, counted over all processes."""
+
+    @abstractmethod
+    def sent(self, letter: Letter, now: datetime) -> None: ...
+
+    @abstractmethod
+    def retry(self, letter: Letter, due_at: datetime, problem: str) -> None:
+        """Give the claim back and count the attempt; it is due again at that time."""
+
+    @abstractmethod
+    def give_up(self, letter: Letter, now: datetime, problem: str) -> None:
+        """Never send it; it stays on record."""
+
+
+class Transaction(Protocol):
+    """What one story reads and writes, all of it or nothing."""
+
+    invoices: Invoices
+    payments: Payments
+    refunds: Refunds
+    entitlements: Entitlements
+    trail: Trail
+    updates: Updates
+    attempts: Attempts
+    outbox: Outbox
+
+    @abstractmethod
+    def lock(self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = ()) -> None:
+        """Until the end of the transaction nobody else holds any of them. Take charges before users, always."""
+
+
+class UnitOfWork(Protocol):
+    @abstractmethod
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """A transaction that commits on a clean exit. Raises Unavailable where the database does not do its part."""
+
+    @abstractmethod
+    def look(self) -> AbstractContextManager[Transaction]:
+        """A transaction that only reads."""
+
+
+class DoubleGrant(Exception):
+    """A payment would have opened the door twice; the database refused."""
+
+
+# Who is spoken to -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """The user does not want to hear from the bot, or never wrote to it; trying again is of no use."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """Telegram says that the message is wrong; trying again is of no use."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryLater:
+    """Telegram could not be reached, is in trouble, or asks to wait; `after` is what it asked for."""
+
+    problem: str
+    after: timedelta | None = None
+
+
+Delivery = Sent | Blocked | Rejected | TryLater
+
+
+class Messenger(Protocol):
+    """Telegram, as one who carries letters."""
+
+    @abstractmethod
+    def send(self, letter: Letter) -> Delivery:
+        """Try once. Never raises for what Telegram or the network does."""
+
+    @abstractmethod
+    def invoice_link(self, letter: Letter) -> str:
+        """The address at which the letter's InvoiceMessage can be paid; a Mini App opens it.
+
+        Raises ProviderUnavailable where Telegram does not give one.
+        """

@@ -1,0 +1,201 @@
+"""Taking note of money that moved, and granting what it paid for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from application.messages import Confirmation, Letter, Message, PaymentHeld, PaymentReturned, Price
+from application.ports import ChargeKey, Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
+from application.shop import Shop
+from domain.entitlement import Entitlement, holdings
+from domain.errors import Unavailable
+from domain.events import (
+    ChargeConflicted,
+    ChargeRepeated,
+    Event,
+    PaymentGranted,
+    PaymentQuarantined,
+    PaymentRefunded,
+)
+from domain.ids import InvoiceId, UserId
+from domain.invoice import Invoice, Terms, rebuild
+from domain.payment import Charge, Payment, PaymentStatus
+from domain.settlement import Repeat, Settlement, repeat, settle, signed_terms
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCharges:
+    """Take note of charges that a provider reports, and grant what they paid for.
+
+    Providers report the same charge many times, and in parallel. A charge is written once, under its provider's id,
+    and whoever wrote it goes on; every repeat stops there and changes nothing.
+    One bulk read, plain decisions, one bulk write, one commit.
+    """
+
+    work: UnitOfWork
+    clock: Clock
+    ids: Ids
+    shop: Shop
+    journal: Journal
+
+    def __call__(self, charges: Sequence[Charge]) -> Mapping[ChargeKey, Payment]:
+        """What became of each charge, just now or when it was first reported."""
+        terms = [signed_terms(self.shop.signer, charge.payload, charge.bot) for charge in charges]
+        events: list[Event] = []
+        trail: list[TrailEntry] = []
+        with self.work.begin() as tx:
+            tx.lock(charges=[charge.key for charge in charges], users=[charge.payer for charge in charges])
+            now = self.clock.now()
+            books = _Books.read(tx, charges, terms, now)
+            for charge, signed in zip(charges, terms, strict=True):
+                if known := books.payments.get(charge.key):
+                    same = repeat(known, charge) is Repeat.SAME_FACTS
+                    events.append(
+                        ChargeRepeated(charge=charge) if same else ChargeConflicted(known=known, reported=charge)
+                    )
+                    if not same:
+                        trail.append(_conflict(known, charge, now))
+                    continue
+                settlement = settle(
+                    charge,
+                    terms=signed,
+                    invoice=books.invoice(signed) or self._rebuilt(charge, signed),
+                    refunded_at=books.refunds.get(charge.key),
+                    held=holdings(books.held.get(charge.payer, ()), now),
+                    payment_id=self.ids.payment(),
+                    new_entitlement_id=self.ids.entitlement,
+                    now=now,
+                )
+                books.enter(settlement)
+                events.append(_event(settlement))
+                trail.append(_entry(settlement, now))
+            books.write(tx, now)
+            tx.trail.add(trail)
+        self.journal.record(*events)
+        return {charge.key: books.payments[charge.key] for charge in charges}
+
+    def _rebuilt(self, charge: Charge, terms: Terms | None) -> Invoice | None:
+        if terms is None:
+            return None
+        return rebuild(
+            terms,
+            bot=charge.bot,
+            method=charge.method,
+            catalog=self.shop.catalog,
+            time_to_live=self.shop.time_to_live,
+        )
+
+
+@dataclass(slots=True)
+class _Books:
+    """What is on record, read in bulk; each settlement sees those before it, and all are written in bulk."""
+
+    payments: dict[ChargeKey, Payment]
+    invoices: dict[InvoiceId, Invoice]
+    refunds: Mapping[ChargeKey, datetime]
+    held: dict[UserId, list[Entitlement]]
+    kept: frozenset[InvoiceId]
+    settlements: list[Settlement] = field(default_factory=list)
+
+    @classmethod
+    def read(
+        cls, tx: Transaction, charges: Sequence[Charge], terms: Iterable[Terms | None], now: datetime
+    ) -> "_Books":
+        keys = [charge.key for charge in charges]
+        invoices = dict(tx.invoices.of([signed.invoice_id for signed in terms if signed]))
+        held = tx.entitlements.held_by([charge.payer for charge in charges], now)
+        return cls(
+            payments=dict(tx.payments.of(keys)),
+            invoices=invoices,
+            refunds=tx.refunds.of(keys),
+            held={user: list(entitlements) for user, entitlements in held.items()},
+            kept=frozenset(invoices),
+        )
+
+    def invoice(self, terms: Terms | None) -> Invoice | None:
+        return self.invoices.get(terms.invoice_id) if terms else None
+
+    def enter(self, settlement: Settlement) -> None:
+        payment = settlement.payment
+        self.payments[payment.charge.key] = payment
+        self.settlements.append(settlement)
+        if settlement.invoice:
+            self.invoices[settlement.invoice.id] = settlement.invoice
+        if settlement.entitlement:
+            self.held.setdefault(payment.charge.payer, []).append(settlement.entitlement)
+
+    def write(self, tx: Transaction, now: datetime) -> None:
+        # Before the payments, which point to them.
+        tx.invoices.add([invoice for id, invoice in self.invoices.items() if id not in self.kept])
+        new = [settlement.payment for settlement in self.settlements]
+        if len(tx.payments.add_new(new)) != len(new):
+            # Somebody wrote one of them past our lock. Undo everything: on the next try it is a repeat.
+            raise Unavailable("A charge was settled elsewhere at the same moment.")
+        tx.invoices.settle(
+            {s.invoice.id: s.payment.charge.charge_id for s in self.settlements if s.entitlement and s.invoice}
+        )
+        tx.entitlements.add([s.entitlement for s in self.settlements if s.entitlement])
+        tx.outbox.add([_letter(settlement) for settlement in self.settlements], now)
+
+
+def _event(settlement: Settlement) -> Event:
+    payment = settlement.payment
+    if settlement.entitlement:
+        return PaymentGranted(payment=payment, entitlement=settlement.entitlement, extends=settlement.extends)
+    if payment.status is PaymentStatus.REFUNDED:
+        return PaymentRefunded(payment=payment)
+    return PaymentQuarantined(payment=payment)
+
+
+def _letter(settlement: Settlement) -> Letter:
+    charge, invoice = settlement.payment.charge, settlement.invoice
+    return Letter(
+        bot=charge.bot,
+        chat_id=charge.payer,
+        language=invoice.language if invoice else "en",
+        message=_message(settlement),
+    )
+
+
+def _message(settlement: Settlement) -> Message:
+    payment, plan = settlement.payment, settlement.invoice.offer.title if settlement.invoice else None
+    price = Price(amount=payment.charge.paid.amount, currency=payment.charge.paid.currency)
+    if granted := settlement.entitlement:
+        return Confirmation(
+            plan=plan or granted.plan_code,
+            price=price,
+            starts_at=granted.starts_at,
+            expires_at=granted.expires_at,
+            extends=settlement.extends,
+        )
+    if payment.status is PaymentStatus.REFUNDED:
+        return PaymentReturned(price=price, plan=plan, ended=False)
+    return PaymentHeld(price=price, plan=plan, reason=payment.quarantine_reason or "")
+
+
+def _entry(settlement: Settlement, now: datetime) -> TrailEntry:
+    payment, charge = settlement.payment, settlement.payment.charge
+    return TrailEntry(
+        kind="successful_payment",
+        bot=charge.bot,
+        at=now,
+        user_id=charge.payer,
+        invoice_id=payment.invoice_id,
+        charge_id=charge.charge_id,
+        decision=payment.status,
+        reason=payment.quarantine_reason,
+        message=charge.message,
+    )
+
+
+def _conflict(known: Payment, charge: Charge, now: datetime) -> TrailEntry:
+    return TrailEntry(
+        kind="charge_conflict",
+        bot=charge.bot,
+        at=now,
+        user_id=charge.payer,
+        invoice_id=known.invoice_id,
+        charge_id=charge.charge_id,
+        decision=known.status,
+        message=charge.message,
+    )

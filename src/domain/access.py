@@ -1,0 +1,52 @@
+"""The one question: may this user do this now?"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.entitlement import Entitlement
+from domain.ids import PlanCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The answer; `because` are the entitlements that allow it, the deciding one first."""
+
+    allowed: bool
+    plan_code: PlanCode | None = None
+    expires_at: datetime | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    because: tuple[Entitlement, ...] = ()
+
+
+def check(entitlements: Iterable[Entitlement], feature: str, at: datetime) -> Access:
+    """Of several entitlements that allow it, the one that ends last decides; limits are the highest of each.
+
+    `expires_at` None beside `allowed` means for life. It is the end of the unbroken time from `at` on, so that
+    a renewal that begins where this span ends counts.
+    """
+    relevant = [e for e in entitlements if feature in e.features]
+    active = [e for e in relevant if e.active(at)]
+    if not active:
+        return Access(allowed=False)
+    decisive = max(active, key=_end)
+    end = decisive
+    for later in sorted((e for e in relevant if e.starts_at > at), key=lambda e: e.starts_at):
+        if end.expires_at is not None and later.starts_at <= end.expires_at and _end(later) > _end(end):
+            end = later
+    limits: dict[str, int] = {}
+    for entitlement in active:
+        for name, limit in entitlement.limits.items():
+            limits[name] = max(limit, limits.get(name, limit))
+    return Access(
+        allowed=True,
+        plan_code=decisive.plan_code,
+        expires_at=end.expires_at,
+        limits=limits,
+        because=(decisive, *(e for e in active if e is not decisive)),
+    )
+
+
+def _end(entitlement: Entitlement) -> tuple[bool, float]:
+    ends = entitlement.expires_at
+    return (True, 0.0) if ends is None else (False, ends.timestamp())

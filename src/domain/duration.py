@@ -1,0 +1,83 @@
+"""How long a plan lasts: calendar time in UTC, or for life."""
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+MAX_COUNT = 1000
+
+
+class Unit(StrEnum):
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+    LIFETIME = "lifetime"
+
+
+_WRITTEN = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|year)(s?)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """`count` days, weeks, calendar months or years; a lifetime has no count and no end."""
+
+    count: int
+    unit: Unit
+
+    def __post_init__(self) -> None:
+        if self.unit is Unit.LIFETIME:
+            if self.count != 0:
+                raise ValueError("a lifetime is not counted")
+        elif not 0 < self.count <= MAX_COUNT:
+            raise ValueError(f"a duration counts 1 to {MAX_COUNT} {self.unit}s, not {self.count}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Duration":
+        """Read "1 month", "3 days" or "lifetime". Raises ValueError for anything else."""
+        if text == Unit.LIFETIME:
+            return LIFETIME
+        written = _WRITTEN.fullmatch(text)
+        if written is None or (written[3] == "s") != (written[1] != "1"):
+            raise ValueError(f'{text!r} is not "N day(s) | week(s) | month(s) | year(s)" or "lifetime"')
+        return cls(count=int(written[1]), unit=Unit(written[2]))
+
+    def __str__(self) -> str:
+        if self.unit is Unit.LIFETIME:
+            return "lifetime"
+        return f"{self.count} {self.unit}" if self.count == 1 else f"{self.count} {self.unit}s"
+
+    def after(self, start: datetime) -> datetime | None:
+        """The end of this duration from `start`; None for a lifetime.
+
+        31 January and a month is the last day of February, at the same time of day. No end lies beyond year 9999.
+        """
+        return None if self.unit is Unit.LIFETIME else self._shifted(start, 1)
+
+    def before(self, end: datetime) -> datetime:
+        """The moment this duration before `end`; a lifetime before it is the beginning of time."""
+        if self.unit is Unit.LIFETIME:
+            return datetime.min.replace(tzinfo=UTC)
+        return self._shifted(end, -1)
+
+    def _shifted(self, moment: datetime, sign: int) -> datetime:
+        if self.unit in (Unit.DAY, Unit.WEEK):
+            days = self.count * (7 if self.unit is Unit.WEEK else 1)
+            try:
+                return min(moment + sign * timedelta(days=days), END_OF_TIME)
+            except OverflowError:
+                return END_OF_TIME if sign > 0 else datetime.min.replace(tzinfo=UTC)
+        months = moment.year * 12 + moment.month - 1 + sign * self.count * (12 if self.unit is Unit.YEAR else 1)
+        year, month = months // 12, months % 12 + 1
+        if year > END_OF_TIME.year:
+            return END_OF_TIME
+        if year < 1:
+            return datetime.min.replace(tzinfo=UTC)
+        day = min(moment.day, calendar.monthrange(year, month)[1])
+        return min(moment.replace(year=year, month=month, day=day), END_OF_TIME)
+
+
+LIFETIME = Duration(count=0, unit=Unit.LIFETIME)

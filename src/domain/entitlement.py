@@ -1,0 +1,134 @@
+"""The right of one user to a plan's features over a span of time; never deleted, only ended."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from domain.catalog import Offer
+from domain.duration import Duration
+from domain.ids import EntitlementId, PaymentId, PlanCode, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entitlement:
+    """Open from `starts_at` up to, not at, `expires_at` (None: for life) or `revoked_at`, whichever is first."""
+
+    id: EntitlementId
+    user_id: UserId
+    plan_code: PlanCode
+    features: tuple[str, ...]
+    duration: Duration
+    granted_at: datetime
+    starts_at: datetime
+    expires_at: datetime | None
+    payment_id: PaymentId | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    revoked_at: datetime | None = None
+
+    def active(self, at: datetime) -> bool:
+        """Whether it opened the door at that moment, as far as is known today."""
+        return self.starts_at <= at and self.lasts(at) and (self.revoked_at is None or at < self.revoked_at)
+
+    def open(self, now: datetime) -> bool:
+        """Whether it opens the door now. What was ended stays ended, even when the clock is set back."""
+        return self.revoked_at is None and self.active(now)
+
+    def held(self, now: datetime) -> bool:
+        """Whether it is open now or still to come."""
+        return self.revoked_at is None and self.lasts(now)
+
+    def lasts(self, at: datetime) -> bool:
+        return self.expires_at is None or at < self.expires_at
+
+    @property
+    def source(self) -> str:
+        return "payment" if self.payment_id else "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What a user holds of one plan: until `expires_at`, or for life where that is None."""
+
+    expires_at: datetime | None
+
+    def renewable(self, window: Duration, at: datetime) -> bool:
+        """Whether the plan may be bought again already; what is held for life never is."""
+        return self.expires_at is not None and window.before(self.expires_at) <= at
+
+
+def holdings(entitlements: Iterable[Entitlement], now: datetime) -> dict[PlanCode, Holding]:
+    """What these leave one user of each plan; plans of which nothing is left are missing."""
+    left: dict[PlanCode, Holding] = {}
+    for entitlement in entitlements:
+        if entitlement.held(now):
+            ends = [left[entitlement.plan_code].expires_at] if entitlement.plan_code in left else []
+            ends.append(entitlement.expires_at)
+            known = [end for end in ends if end is not None]
+            left[entitlement.plan_code] = Holding(expires_at=max(known) if len(known) == len(ends) else None)
+    return left
+
+
+def grant(
+    offer: Offer,
+    *,
+    id: EntitlementId,
+    user_id: UserId,
+    payment_id: PaymentId | None,
+    held: Holding | None,
+    now: datetime,
+) -> Entitlement:
+    """The span that this offer buys: from now, or from the end of what is held already.
+
+    Raises ValueError where the plan is held for life: nothing can follow that.
+    """
+    if held is not None and held.expires_at is None:
+        raise ValueError("nothing extends a lifetime")
+    starts_at = now if held is None or held.expires_at is None else max(now, held.expires_at)
+    return Entitlement(
+        id=id,
+        user_id=user_id,
+        plan_code=offer.plan_code,
+        features=offer.features,
+        limits=offer.limits,
+        duration=offer.duration,
+        granted_at=now,
+        starts_at=starts_at,
+        expires_at=offer.duration.after(starts_at),
+        payment_id=payment_id,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What ending a span changes: spans that end now, and new rows for those that move up to close the gap."""
+
+    ended: tuple[Entitlement, ...]
+    moved: tuple[Entitlement, ...]
+
+
+def revoke(
+    ending: Entitlement, *, among: Sequence[Entitlement], new_ids: Iterable[EntitlementId], now: datetime
+) -> Revocation:
+    """End one span at once. Later spans of the same plan move up, as new rows, so that no paid time is lost or delayed.
+
+    `among` is what the user holds; `new_ids` must give one id for each span that moves.
+    """
+    ended = [replace(ending, revoked_at=now)]
+    moved: list[Entitlement] = []
+    others = [e for e in among if e.id != ending.id and e.plan_code == ending.plan_code and e.held(now)]
+    running = [e for e in others if e.starts_at <= now]
+    if any(e.expires_at is None for e in running):
+        return Revocation(ended=tuple(ended), moved=())
+    free_from = max([now, *(e.expires_at for e in running if e.expires_at is not None)])
+    ids = iter(new_ids)
+    for later in sorted((e for e in others if e.starts_at > now), key=lambda e: (e.starts_at, e.granted_at, e.id)):
+        if later.starts_at > free_from:
+            ended.append(replace(later, revoked_at=now))
+            later = replace(
+                later, id=next(ids), starts_at=free_from, expires_at=later.duration.after(free_from)
+            )
+            moved.append(later)
+        if later.expires_at is None:
+            break
+        free_from = max(free_from, later.expires_at)
+    return Revocation(ended=tuple(ended), moved=tuple(moved))

@@ -1,0 +1,140 @@
+"""What happened, in the past tense: read by logs, metrics and whoever follows the service."""
+
+from dataclasses import dataclass
+
+from domain.entitlement import Entitlement
+from domain.ids import BotName, ChargeId, PlanCode, UserId
+from domain.invoice import Invoice, Objection, PreCheckout
+from domain.payment import Charge, Payment, Refund
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceIssued:
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceSent:
+    """`telegram_message_id` is None where only a link was made."""
+
+    invoice: Invoice
+    telegram_message_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceNotSent:
+    invoice: Invoice
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceCancelled:
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseRefused:
+    """Somebody asked to buy and was told no, before any invoice."""
+
+    user_id: UserId
+    plan_code: PlanCode
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreCheckoutJudged:
+    """`invoice` is None where the query named none of ours; `objection` None where it was approved."""
+
+    query: PreCheckout
+    invoice: Invoice | None
+    objection: Objection | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentGranted:
+    payment: Payment
+    entitlement: Entitlement
+    extends: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentQuarantined:
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRefunded:
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementRevoked:
+    entitlement: Entitlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRepeated:
+    """A charge that is settled already was reported again, with the same facts."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeConflicted:
+    """A known charge id came with other facts: somebody forges, or a provider errs."""
+
+    known: Payment
+    reported: Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundCameFirst:
+    """A refund was reported of a charge that nobody told us of yet."""
+
+    refund: Refund
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswered:
+    name: str
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageGivenUp:
+    """A message that will not be tried again."""
+
+    bot: BotName
+    chat_id: int
+    message: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateKeptRaw:
+    """An authentic update that could not be understood; it is on record as it came."""
+
+    bot: BotName
+    update_id: int
+    problem: str
+    charge_id: ChargeId | None = None
+
+
+Event = (
+    InvoiceIssued
+    | InvoiceSent
+    | InvoiceNotSent
+    | InvoiceCancelled
+    | PurchaseRefused
+    | PreCheckoutJudged
+    | PaymentGranted
+    | PaymentQuarantined
+    | PaymentRefunded
+    | EntitlementRevoked
+    | ChargeRepeated
+    | ChargeConflicted
+    | RefundCameFirst
+    | CommandAnswered
+    | MessageGivenUp
+    | UpdateKeptRaw
+)

@@ -1,0 +1,107 @@
+"""What becomes of money that has moved: the first row of the table that fits. It is never dropped."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from domain.catalog import Method
+from domain.entitlement import Entitlement, Holding, grant
+from domain.ids import BotName, EntitlementId, PaymentId, PlanCode
+from domain.invoice import Invoice, Objection, Terms
+from domain.payload import BadPayload, PayloadSigner
+from domain.payment import Charge, Payment, PaymentStatus
+
+
+class Repeat(StrEnum):
+    """A charge id that is already known changes nothing; with other facts, somebody must be told."""
+
+    SAME_FACTS = "same_facts"
+    OTHER_FACTS = "other_facts"
+
+
+def repeat(known: Payment, charge: Charge) -> Repeat:
+    """What a second report of a known charge is."""
+    return Repeat.SAME_FACTS if known.charge.same_facts(charge) else Repeat.OTHER_FACTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """A new payment, the invoice that it names, and the span that it opened, if it did."""
+
+    payment: Payment
+    invoice: Invoice | None = None
+    entitlement: Entitlement | None = None
+    extends: bool = False
+
+
+def signed_terms(signer: PayloadSigner, payload: str, bot: BotName) -> Terms | None:
+    """What we once signed for this bot; None where the payload is not ours, since money that moved is kept anyway."""
+    try:
+        return signer.verify(payload, bot)
+    except BadPayload:
+        return None
+
+
+def objection(
+    charge: Charge, *, terms: Terms | None, invoice: Invoice | None, held: Mapping[PlanCode, Holding]
+) -> Objection | None:
+    """Why this money grants nothing, or None when it grants what was offered. `held`: what the payer holds."""
+    if terms is None:
+        return Objection.BAD_PAYLOAD
+    if invoice is None:
+        return Objection.UNKNOWN_INVOICE
+    if terms.plan_code != invoice.offer.plan_code:
+        return Objection.PLAN_MISMATCH
+    if mismatch := invoice.objection(payer=charge.payer, paid=charge.paid):
+        return mismatch
+    if invoice.settled_by is not None:
+        return Objection.INVOICE_ALREADY_PAID
+    asked_first = charge.method is not Method.STRIPE
+    if asked_first and invoice.approved_at is None and invoice.stale(charge.charged_at):
+        return Objection.STALE_INVOICE
+    holding = held.get(invoice.offer.plan_code)
+    if holding is not None and holding.expires_at is None:
+        return Objection.ALREADY_ENTITLED
+    return None
+
+
+def settle(
+    charge: Charge,
+    *,
+    terms: Terms | None,
+    invoice: Invoice | None,
+    refunded_at: datetime | None,
+    held: Mapping[PlanCode, Holding],
+    payment_id: PaymentId,
+    new_entitlement_id: Callable[[], EntitlementId],
+    now: datetime,
+) -> Settlement:
+    """Settle a charge that was never seen before.
+
+    `invoice` is the one that the terms name, as kept or rebuilt; `refunded_at` when a refund of this charge was
+    reported before the charge itself.
+    """
+    payment = Payment(
+        id=payment_id,
+        charge=charge,
+        status=PaymentStatus.QUARANTINED,
+        received_at=now,
+        invoice_id=invoice.id if invoice else None,
+        plan_code=invoice.offer.plan_code if invoice else None,
+    )
+    if refunded_at is not None:
+        return Settlement(payment=payment.refunded(refunded_at), invoice=invoice)
+    reason = objection(charge, terms=terms, invoice=invoice, held=held)
+    if reason is not None or invoice is None:
+        return Settlement(payment=replace(payment, quarantine_reason=reason), invoice=invoice)
+    holding = held.get(invoice.offer.plan_code)
+    entitlement = grant(
+        invoice.offer, id=new_entitlement_id(), user_id=charge.payer, payment_id=payment.id, held=holding, now=now
+    )
+    return Settlement(
+        payment=replace(payment, status=PaymentStatus.GRANTED),
+        invoice=replace(invoice, settled_by=charge.charge_id),
+        entitlement=entitlement,
+        extends=holding is not None,
+    )
