@@ -5,6 +5,7 @@ INSTALLED := .venv/installed
 UV := $(BIN)/uv pip --quiet
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+PYTEST := $(BIN)/python -m pytest
 CHECKED := src tests migrations $(wildcard bench)
 
 export UV_PYTHON_DOWNLOADS := never
@@ -19,7 +20,7 @@ run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token 
 
 .PHONY: test
 test: $(INSTALLED)  ## every test; ARGS="tests/unit -k invoice" for some
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 .PHONY: check
 check: format lint types imports test  ## all that must hold before a commit
@@ -38,7 +39,7 @@ types: $(INSTALLED)  ## mypy, strict
 
 .PHONY: imports
 imports: $(INSTALLED)  ## do dependencies point inward
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: tidy
 tidy: $(INSTALLED)  ## lay the files out, and mend what ruff can mend
@@ -47,7 +48,7 @@ tidy: $(INSTALLED)  ## lay the files out, and mend what ruff can mend
 
 .PHONY: verify
 verify: $(INSTALLED)  ## the acceptance criteria and threats, each with its tests; writes docs/acceptance.md
-	$(BIN)/python -m pytest --verify -m "criterion or threat"
+	$(PYTEST) --verify -m "criterion or threat"
 
 .PHONY: coverage
 coverage: $(INSTALLED)  ## every test, and which lines and branches none of them took
@@ -56,7 +57,7 @@ coverage: $(INSTALLED)  ## every test, and which lines and branches none of them
 	@$(MAKE) --no-print-directory covered
 
 .PHONY: covered
-covered:  # of a run that was measured: the core whole, the rest nearly
+covered:  # by the last measured run: the core whole, the rest nearly
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='src/domain/*,src/application/*' --fail-under=100
 	$(BIN)/coverage report --omit='src/domain/*,src/application/*' --fail-under=90
