@@ -138,7 +138,6 @@ def running_postgres(folder: Path | None = None, *, durable: bool = False) -> It
         settings = SETTINGS if durable else SETTINGS | HASTY_SETTINGS
         process, port = _start(programs, data, rights, settings)
         try:
-            _assert_ours(port, data)
             yield Postgres(port=port, pid=process.pid, data=data)
         finally:
             _stop(process)
@@ -177,14 +176,23 @@ class _Rights:
 
 def _within_reach(folder: Path, place: Path, rights: _Rights) -> Path:
     """The same binaries where the unprivileged user can start them: a venv may lie in a closed home."""
-    if rights.run(folder / "postgres", "--version").returncode == 0:
+    if _can_be_started(folder, rights):
         return folder
-    copy = place / "programs"
-    shutil.copytree(folder.parent, copy, symlinks=True)
-    tried = rights.run(copy / folder.name / "postgres", "--version")
-    if tried.returncode != 0:
-        raise PostgresFailed(f"{folder} can't be started by an unprivileged user, nor a copy of it: {tried.stderr}")
-    return copy / folder.name
+    # A wheel keeps the libraries in a folder beside the package, and finds them from the binaries' own place.
+    package = folder.parents[1]
+    copy = place / "programs" / package.name
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(folder.parent, copy / folder.parent.name, symlinks=True)
+    if libraries.is_dir():
+        shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+    copied = copy / folder.parent.name / folder.name
+    if not _can_be_started(copied, rights):
+        raise PostgresFailed(f"an unprivileged user can start neither the binaries in {folder} nor a copy of them")
+    return copied
+
+
+def _can_be_started(folder: Path, rights: _Rights) -> bool:
+    return all(rights.run(folder / program, "--version").returncode == 0 for program in ("initdb", "postgres"))
 
 
 def _make_cluster(programs: Path, data: Path, rights: _Rights, *, durable: bool) -> None:
@@ -215,7 +223,7 @@ def _start(
                 start_new_session=True,
             )
         try:
-            if _is_ready(process, port):
+            if _is_ready(process, port, data):
                 return process, port
         except BaseException:
             _stop(process)
@@ -226,28 +234,26 @@ def _start(
     raise PostgresFailed(f"{TRIES_FOR_A_PORT} ports in a row were taken before postgres could have them")
 
 
-def _is_ready(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Whether it takes connections; no, when it ended instead."""
+def _is_ready(process: subprocess.Popen[bytes], port: int, data: Path) -> bool:
+    """Whether it takes connections; no, when it ended instead, for instance since the port is another server's.
+
+    Nothing is created or dropped before the server that answers has said that its data is ours.
+    """
     address = f"postgresql://{USER}@127.0.0.1:{port}/postgres"
     deadline = time.monotonic() + READY_WITHIN_S
+    seen: object = "no answer"
     while process.poll() is None:
         try:
-            psycopg.connect(address, connect_timeout=2).close()
+            with psycopg.connect(address, connect_timeout=2) as connection:
+                (seen,) = connection.execute("show data_directory").fetchone() or ("nothing",)
         except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
-                raise PostgresFailed(f"postgres takes no connections after {READY_WITHIN_S:.0f} s: {error}") from error
-            time.sleep(0.02)
-        else:
+            seen = error
+        if seen == str(data.resolve()):
             return True
+        if time.monotonic() > deadline:
+            raise PostgresFailed(f"postgres takes no connections after {READY_WITHIN_S:.0f} s; on its port: {seen}")
+        time.sleep(0.02)
     return False
-
-
-def _assert_ours(port: int, data: Path) -> None:
-    """Before anything is created or dropped: who answers on that port is who we started."""
-    with psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres") as connection:
-        (told,) = connection.execute("show data_directory").fetchone() or ("nothing",)
-    if Path(told).resolve() != data.resolve():
-        raise PostgresFailed(f"port {port} belongs to another PostgreSQL, whose data lies in {told}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
