@@ -17,7 +17,6 @@ from tests import postgres as launcher
 from tests.postgres import Postgres, PostgresFailed, running_postgres, wheel_binaries
 
 ROOT = Path(__file__).parents[2]
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
 def told(url: str, question: str) -> str:
@@ -101,17 +100,15 @@ def test_without_any_binaries_it_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
         pass
 
 
-@as_root
-def test_it_runs_as_nobody_although_we_are_root(postgres: Postgres) -> None:
+def test_it_never_runs_as_root_and_its_data_are_its_own(postgres: Postgres) -> None:
     owner = Path(f"/proc/{postgres.pid}").stat()
 
+    assert owner.st_uid != 0
     assert owner.st_uid == postgres.data.stat().st_uid
-    assert owner.st_uid not in {0, os.getuid()}
     assert postgres.data.stat().st_mode & 0o077 == 0
 
 
-@as_root
-def test_binaries_in_a_closed_home_are_copied_out_of_it(temporary: Path, tmp_path: Path) -> None:
+def test_binaries_in_a_home_that_is_closed_to_others_are_started_all_the_same(temporary: Path, tmp_path: Path) -> None:
     (binaries, *_) = wheel_binaries()
     package = binaries.parents[1]
     closed = tmp_path / "home"
@@ -120,7 +117,9 @@ def test_binaries_in_a_closed_home_are_copied_out_of_it(temporary: Path, tmp_pat
     closed.chmod(0o700)
 
     with running_postgres(closed / package.name / binaries.parent.name / binaries.name) as server:
-        assert Path(f"/proc/{server.pid}/exe").readlink().is_relative_to(temporary)
+        program = Path(f"/proc/{server.pid}/exe").readlink()
+        # Root gives them to somebody else, who is one of those others.
+        assert program.is_relative_to(temporary if os.geteuid() == 0 else closed)
 
 
 def test_a_port_where_another_server_answers_is_given_up(
