@@ -1,0 +1,173 @@
+"""Each event as one log line and its counts."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from adapters.telemetry.metrics import Metrics
+from application.ports import Journal
+from domain.events import (
+    ChargeConflicted,
+    ChargeRepeated,
+    CommandAnswered,
+    EntitlementRevoked,
+    Event,
+    InvoiceCancelled,
+    InvoiceIssued,
+    InvoiceNotSent,
+    InvoiceSent,
+    MessageGivenUp,
+    PaymentGranted,
+    PaymentQuarantined,
+    PaymentRefunded,
+    PreCheckoutJudged,
+    PurchaseRefused,
+    RefundCameFirst,
+    UpdateKeptRaw,
+)
+from domain.invoice import Invoice
+from domain.payment import Charge, Payment
+
+Fields = Mapping[str, object]
+log = structlog.get_logger("tollgram")
+
+
+class LoggingJournal(Journal):
+    """Logs and counts."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+
+    def record(self, *events: Event) -> None:
+        for event in events:
+            self._record(event)
+
+    def _record(self, event: Event) -> None:  # noqa: PLR0912, PLR0915 every event in one place
+        metrics = self.metrics
+        match event:
+            case InvoiceIssued():
+                log.info("invoice.issued", **_invoice(event.invoice))
+            case InvoiceSent():
+                log.info("invoice.sent", **_invoice(event.invoice), telegram_message_id=event.telegram_message_id)
+                metrics.payments.labels("sent", event.invoice.offer.plan_code).inc()
+            case InvoiceNotSent():
+                log.warning("invoice.failed", **_invoice(event.invoice), problem=event.problem)
+                metrics.payments.labels("failed", event.invoice.offer.plan_code).inc()
+                metrics.errors.labels(event.invoice.bot).inc()
+            case InvoiceCancelled():
+                log.info("invoice.cancelled", **_invoice(event.invoice))
+                metrics.payments.labels("cancelled", event.invoice.offer.plan_code).inc()
+            case PurchaseRefused():
+                log.info(
+                    "purchase.refused",
+                    user_id=event.user_id,
+                    plan_code=event.plan_code[:40],
+                    decision="refused",
+                    reason=event.code,
+                )
+            case PreCheckoutJudged():
+                result = "rejected" if event.objection else "ok"
+                log.info("pre_checkout.judged", **_query(event), decision=result, reason=event.objection)
+                metrics.prechecks.labels(result).inc()
+                if event.objection:
+                    metrics.prechecks_rejected.labels(event.objection).inc()
+            case PaymentGranted():
+                log.info(
+                    "payment.settled",
+                    **_payment(event.payment),
+                    entitlement_id=event.entitlement.id,
+                    starts_at=event.entitlement.starts_at.isoformat(),
+                    expires_at=event.entitlement.expires_at.isoformat() if event.entitlement.expires_at else None,
+                )
+                self._count(event.payment, "success")
+                paid = event.payment.charge.paid
+                metrics.payment_value.labels(_plan(event.payment), paid.currency).inc(paid.amount)
+            case PaymentQuarantined():
+                log.warning("payment.quarantined", **_payment(event.payment))
+                self._count(event.payment, "quarantined")
+            case PaymentRefunded():
+                log.info("payment.refunded", **_payment(event.payment))
+                self._count(event.payment, "refunded")
+            case EntitlementRevoked():
+                entitlement = event.entitlement
+                log.info(
+                    "entitlement.revoked",
+                    user_id=entitlement.user_id,
+                    plan_code=entitlement.plan_code,
+                    entitlement_id=entitlement.id,
+                )
+            case ChargeRepeated():
+                log.info("payment.repeated", **_charge(event.charge), decision="unchanged")
+            case ChargeConflicted():
+                log.error(
+                    "payment.conflicted",
+                    **_charge(event.reported),
+                    invoice_id=event.known.invoice_id,
+                    plan_code=event.known.plan_code,
+                    decision=event.known.status,
+                    known_user_id=event.known.charge.payer,
+                )
+                metrics.conflicts.inc()
+            case RefundCameFirst():
+                log.warning(
+                    "refund.recorded",
+                    charge_id=event.refund.charge_id,
+                    amount=event.refund.refunded.amount,
+                    currency=event.refund.refunded.currency,
+                    reason="its payment is not known yet",
+                )
+            case CommandAnswered():
+                log.info("command.answered", name=event.name, user_id=event.user_id)
+                metrics.commands.labels(event.name).inc()
+            case MessageGivenUp():
+                log.error("message.given_up", user_id=event.chat_id, message=event.message, problem=event.problem)
+                metrics.errors.labels(event.bot).inc()
+            case UpdateKeptRaw():
+                log.error("update.kept_raw", bot=event.bot, update_id=event.update_id, problem=event.problem)
+                metrics.errors.labels(event.bot).inc()
+
+    def _count(self, payment: Payment, result: str) -> None:
+        self.metrics.payments.labels(result, _plan(payment)).inc()
+
+
+def _plan(payment: Payment) -> str:
+    return payment.plan_code or "unknown"
+
+
+def _invoice(invoice: Invoice) -> Fields:
+    return {
+        "user_id": invoice.payer,
+        "plan_code": invoice.offer.plan_code,
+        "amount": invoice.offer.price.amount,
+        "currency": invoice.offer.price.currency,
+        "invoice_id": invoice.id,
+    }
+
+
+def _query(judged: PreCheckoutJudged) -> Fields:
+    return {
+        "user_id": judged.query.payer,
+        "plan_code": judged.invoice.offer.plan_code if judged.invoice else None,
+        "amount": judged.query.paid.amount,
+        "currency": judged.query.paid.currency,
+        "invoice_id": judged.invoice.id if judged.invoice else None,
+    }
+
+
+def _charge(charge: Charge) -> Fields:
+    return {
+        "user_id": charge.payer,
+        "amount": charge.paid.amount,
+        "currency": charge.paid.currency,
+        "charge_id": charge.charge_id,
+    }
+
+
+def _payment(payment: Payment) -> Fields:
+    return {
+        **_charge(payment.charge),
+        "plan_code": payment.plan_code,
+        "invoice_id": payment.invoice_id,
+        "decision": payment.status,
+        "reason": payment.quarantine_reason,
+    }

@@ -1,0 +1,68 @@
+"""One JSON object a line on standard output, without any secret in it."""
+
+import logging
+import sys
+from collections.abc import Iterable
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+HIDDEN = "[hidden]"
+# These tell of every request with its whole address, which for the Bot API holds the token.
+_TOO_TALKATIVE = ("httpx", "httpcore", "urllib3", "uvicorn.access")
+
+
+def configure_logs(*, level: str, form: str, secrets: Iterable[str]) -> None:
+    """Send all logs, the libraries' too, to standard output; `form` is json or console."""
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    hide = _hide(tuple(secrets))
+    after: list[Processor]
+    if form == "json":
+        after = [structlog.processors.format_exc_info, hide, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    else:
+        after = [structlog.processors.format_exc_info, hide, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+    structlog.configure(
+        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *after],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _hide(secrets: tuple[str, ...]) -> Processor:
+    """The last fence: nothing that got past all care before it shows a secret."""
+
+    def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: _without(value, secrets) for key, value in event.items()}
+
+    return hide
+
+
+def _without(value: object, secrets: tuple[str, ...]) -> object:
+    if isinstance(value, (int, float, bool)) or value is None:
+        return value
+    text = value if isinstance(value, str) else str(value)
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    # A lone surrogate can't be written as UTF-8, and a line break must not begin a line of its own.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,71 @@
+"""The metrics, under the names that dashboards and alerts are written against. No user id is ever a label."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_WORKERS_SHARE = "PROMETHEUS_MULTIPROC_DIR"
+
+Gauges = Mapping[str, float]
+
+
+class Metrics:
+    """`gauges` gives those figures that are counted in the database at the moment they are asked for."""
+
+    def __init__(self, gauges: Callable[[], Gauges]) -> None:
+        self.registry = CollectorRegistry()
+        own = self.registry
+        self.payments = Counter(
+            "telegram_payments", "Payments in Telegram by what became of them", ["result", "plan_code"], registry=own
+        )
+        self.payment_value = Counter(
+            "telegram_payment_value", "Sum of granted payments in minor units", ["plan_code", "currency"], registry=own
+        )
+        self.payment_processing = Histogram(
+            "telegram_payment_processing_seconds", "From the payment's arrival to its commit", registry=own
+        )
+        self.prechecks = Counter("telegram_precheck", "Pre-checkout queries by answer", ["result"], registry=own)
+        self.prechecks_rejected = Counter(
+            "telegram_precheck_rejected", "Pre-checkout queries refused, by reason", ["reason"], registry=own
+        )
+        self.updates = Counter("telegram_updates", "Updates that came in", ["bot_name", "type"], registry=own)
+        self.errors = Counter("telegram_errors", "What went wrong with Telegram", ["bot_name"], registry=own)
+        self.commands = Counter("telegram_command", "Commands answered in the chat", ["name"], registry=own)
+        self.conflicts = Counter("payment_conflicts", "Known charges that came with other facts", registry=own)
+        self._gauges = _Gauges(gauges)
+
+    def exposition(self) -> bytes:
+        """All of them in Prometheus' text format; with several workers, summed over all."""
+        shown = CollectorRegistry()
+        if os.environ.get(_WORKERS_SHARE):
+            MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
+        else:
+            shown.register(self.registry)
+        shown.register(self._gauges)
+        return generate_latest(shown)
+
+
+class _Gauges(Collector):
+    def __init__(self, read: Callable[[], Gauges]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        for name, value in self._read().items():
+            yield GaugeMetricFamily(name, _GAUGES.get(name, name), value=value)
+
+
+_GAUGES = {
+    "telegram_payments_pending": "Open Telegram invoices within their time to live",
+    "outbox_pending": "Messages that wait to be sent",
+    "outbox_oldest_seconds": "Age of the oldest message that waits",
+}

@@ -1,0 +1,252 @@
+"""Settings from the environment or a `.env` file. Each mistake names its setting, never its value."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from dotenv import dotenv_values
+
+from domain.ids import BotName
+from domain.money import EXPONENTS, STARS
+from domain.payload import MIN_KEY_BYTES
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Value = TypeVar("Value")
+
+TELEGRAM_API = "https://api.telegram.org"
+_BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
+_BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
+_WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class SettingsError(Exception):
+    """Settings that are missing or wrong: all of them, one a line, each beginning with its name."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator decided. Secrets are left out of its repr."""
+
+    database_url: str = field(repr=False)
+    catalog_path: Path
+    public_url: str
+    bot_tokens: Mapping[BotName, str] = field(repr=False)
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    telegram_networks: tuple[Network, ...]
+    trusted_proxies: tuple[Network, ...]
+    telegram_api_base: str
+    telegram_payment_enabled: bool
+    provider_token: str | None = field(repr=False)
+    payment_currency: str
+    jwt_secret: str | None = field(repr=False)
+    jwks: str | None
+    jwt_issuer: str | None
+    jwt_audience: str
+    signing_keys: tuple[str, ...] = field(repr=False)
+    attempts_per_minute: int
+    invoice_ttl: timedelta
+    support_contact: str | None
+    log_level: str
+    log_format: str
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> "Settings":
+        """From the environment, and where it is silent from `.env` in that folder (default: the current one)."""
+        written = dotenv_values((folder or Path.cwd()) / ".env", interpolate=False)
+        return cls.read({**{name: value or "" for name, value in written.items()}, **os.environ})
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError with every mistake at once. An empty value is the same as none."""
+        env = _Reader(values)
+        settings = cls(
+            database_url=env.read("DATABASE_URL", _database_url, "sqlite:///var/tollgram.db"),
+            catalog_path=env.read("CATALOG_PATH", Path, Path("catalog.toml")),
+            public_url=env.read("PUBLIC_URL", _address, "http://127.0.0.1:8000"),
+            bot_tokens=env.bots(),
+            webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", _webhook_secrets, ()),
+            telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", _networks, ()),
+            trusted_proxies=env.read("TRUSTED_PROXIES", _networks, ()),
+            telegram_api_base=env.read("TELEGRAM_API_BASE", _address, TELEGRAM_API),
+            telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", _boolean, True),
+            provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, None),
+            payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", _currency, "GBP"),
+            jwt_secret=env.read("AUTH_JWT_SECRET", _key, None),
+            jwks=env.read("AUTH_JWKS", str, None),
+            jwt_issuer=env.read("AUTH_JWT_ISSUER", str, None),
+            jwt_audience=env.read("AUTH_JWT_AUDIENCE", str, "tollgram"),
+            signing_keys=env.read("INVOICE_SIGNING_KEYS", _keys, ()),
+            attempts_per_minute=env.read("PURCHASE_ATTEMPTS_PER_MINUTE", _whole(1, 1000), 5),
+            invoice_ttl=timedelta(seconds=env.read("INVOICE_TTL_SECONDS", _whole(60, 30 * 86400), 3600)),
+            support_contact=env.read("SUPPORT_CONTACT", str, None),
+            log_level=env.read("LOG_LEVEL", _one_of(*_LEVELS, fold=str.upper), "INFO"),
+            log_format=env.read("LOG_FORMAT", _one_of("json", "console", fold=str.lower), "json"),
+        )
+        env.read("TELEGRAM_TRANSPORT", _one_of("bot_api", fold=str.lower), "bot_api")
+        if env.problems:
+            raise SettingsError(env.problems)
+        return settings
+
+    def require_serving(self) -> None:
+        """Raises SettingsError where something is missing without which the service would not be safe to run."""
+        problems = []
+        if not self.bot_tokens:
+            problems.append("TELEGRAM_BOT_TOKEN: is missing; set it, or TELEGRAM_BOT_TOKENS_JSON for several bots")
+        if not self.webhook_secrets:
+            problems.append("TELEGRAM_WEBHOOK_SECRET: is missing; without it anybody could report payments")
+        if not self.signing_keys:
+            problems.append(f"INVOICE_SIGNING_KEYS: is missing; at least one key of {MIN_KEY_BYTES} bytes or more")
+        if not self.jwt_secret and not self.jwks:
+            problems.append("AUTH_JWT_SECRET: is missing; set it, or AUTH_JWKS, to know users and services by")
+        if self.jwt_secret and self.jwks:
+            problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
+        if problems:
+            raise SettingsError(problems)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must never be seen in an output."""
+        password = urlsplit(self.database_url).password
+        return tuple(
+            secret
+            for secret in (
+                *self.bot_tokens.values(),
+                *self.webhook_secrets,
+                *self.signing_keys,
+                self.jwt_secret,
+                self.provider_token,
+                password,
+            )
+            if secret
+        )
+
+
+class _Reader:
+    """Reads one setting after the other and collects what is wrong with them."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = values
+        self.problems: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+        text = self.values.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as problem:
+            self.problems.append(f"{name}: {problem}")
+            return default
+
+    def bots(self) -> Mapping[BotName, str]:
+        one = self.read("TELEGRAM_BOT_TOKEN", _bot_token, None)
+        several = self.read("TELEGRAM_BOT_TOKENS_JSON", _bot_tokens, {})
+        if one and "main" in several and several[BotName("main")] != one:
+            self.problems.append("TELEGRAM_BOT_TOKENS_JSON: its main is another bot than TELEGRAM_BOT_TOKEN")
+        tokens = {BotName("main"): one, **several} if one else dict(several)
+        if len(set(tokens.values())) != len(tokens):
+            self.problems.append("TELEGRAM_BOT_TOKENS_JSON: gives the same token to two bots")
+        return tokens
+
+
+def _database_url(text: str) -> str:
+    scheme = text.partition(":")[0]
+    if scheme not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return text
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an http:// or https:// address without a query")
+    return text.rstrip("/")
+
+
+def _bot_token(text: str) -> str | None:
+    if not _BOT_TOKEN.fullmatch(text):
+        raise ValueError("is no bot token; BotFather gives them as 123456:ABC…")
+    return text
+
+
+def _bot_tokens(text: str) -> Mapping[BotName, str]:
+    try:
+        tokens = msgspec.json.decode(text, type=dict[str, str])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError('must be a JSON object of bot names and tokens, {"main": "123456:ABC…"}') from None
+    for name, token in tokens.items():
+        if not _BOT_NAME.fullmatch(name):
+            raise ValueError("bot names are 1-32 of a-z, 0-9 and _")
+        _bot_token(token)
+    return {BotName(name): token for name, token in tokens.items()}
+
+
+def _webhook_secrets(text: str) -> tuple[str, ...]:
+    secrets = _listed(text)
+    if not all(_WEBHOOK_SECRET.fullmatch(secret) for secret in secrets):
+        raise ValueError("each secret is 1-256 of A-Z, a-z, 0-9, _ and -")
+    return secrets
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(network) for network in _listed(text))
+    except ValueError:
+        raise ValueError("must be networks like 149.154.160.0/20, comma separated") from None
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(_key(key) or "" for key in _listed(text))
+
+
+def _key(text: str) -> str | None:
+    if len(text.encode()) < MIN_KEY_BYTES:
+        raise ValueError(f"each key needs at least {MIN_KEY_BYTES} bytes")
+    return text
+
+
+def _currency(text: str) -> str:
+    if text not in EXPONENTS or text == STARS:
+        raise ValueError("must be a currency's three letters, such as GBP")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError("must be true or false")
+    return known[text.lower()]
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _one_of(*known: str, fold: Callable[[str], str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if fold(text) not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return fold(text)
+
+    return parse
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
