@@ -1,0 +1,78 @@
+"""Puts the sandbox together, and runs it."""
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import httpx
+import uvicorn
+from litestar import Litestar
+from litestar.datastructures import State
+
+from entrypoints.sandbox import bot_api, control, page, service
+from entrypoints.sandbox.checkout import Checkout
+from entrypoints.sandbox.connection import TearableProtocol
+from entrypoints.sandbox.control.request import Impossible, refuse
+from entrypoints.sandbox.options import Options
+from entrypoints.sandbox.people import Bot, Json
+from entrypoints.sandbox.stream import Stream
+from entrypoints.sandbox.telegram import NoBot, Telegram
+
+LARGEST_BODY = 20 * 1024 * 1024
+GRACE_S = 1
+
+
+def create_app(options: Options | None = None) -> Litestar:
+    """One Telegram, in memory. A local Stripe will stand beside it as one more router and one more model."""
+    chosen = options or Options()
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
+        def execute_reply(bot: Bot, call: Json) -> None:
+            values = {name: value for name, value in call.items() if name != "method"}
+            bot_api.execute(checkout, bot, call["method"], values, via="reply")
+
+        stream = Stream()
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        async with httpx.AsyncClient(limits=limits, trust_env=False, timeout=chosen.answer_timeout_s) as client:
+            telegram = Telegram(options=chosen, client=client, execute=execute_reply, stream=stream)
+            checkout = Checkout(telegram)
+            app.state.checkout = checkout
+            yield
+            stream.close()
+            await telegram.close()
+
+    return Litestar(
+        route_handlers=[control.router, service.ask_service, page.static_files, page.page, bot_api.call_method],
+        exception_handlers={Impossible: refuse, NoBot: refuse},
+        lifespan=[lifespan],
+        state=State(),
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=LARGEST_BODY,
+    )
+
+
+def server(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Server:
+    """A server that can also tear connections; `server.run()` blocks."""
+    config = uvicorn.Config(
+        create_app(options),
+        host=host,
+        port=port,
+        http=TearableProtocol,
+        ws="none",
+        log_level="error",
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return uvicorn.Server(config)
+
+
+def run(host: str = "127.0.0.1", port: int = 8081, options: Options | None = None) -> None:
+    """Blocks until it is stopped. `tollgram sandbox` ends here."""
+    chosen = options or Options(demo=True)
+    chosen = replace(chosen, public_url=chosen.public_url or f"http://{host}:{port}")
+    print(f"Sandbox at {chosen.public_url}  (TELEGRAM_API_BASE={chosen.public_url})", file=sys.stderr, flush=True)
+    server(chosen, host=host, port=port).run()

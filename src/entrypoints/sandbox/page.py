@@ -1,0 +1,29 @@
+"""The chat page: three kinds of files, and nothing from anywhere else."""
+
+from pathlib import Path
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.datastructures import State
+from litestar.static_files import create_static_files_router
+
+STATIC = Path(__file__).parent / "static"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@get(["/", "/{slug:str}"], include_in_schema=False)
+async def page(request: Request[Any, Any, State], slug: str = "") -> Response[bytes]:
+    """At /$slug the page opens that invoice."""
+    if slug and not slug.startswith("$"):
+        return Response(b"Not found", status_code=404, media_type="text/plain")
+    return Response(
+        (STATIC / "index.html").read_bytes(),
+        media_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"},
+    )
+
+
+static_files = create_static_files_router(path="/static", directories=[STATIC])
