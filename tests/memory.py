@@ -1,0 +1,440 @@
+"""The ports in memory: fakes that keep the same contracts as the real things, and can be looked into."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from application.messages import Letter, Message
+from application.ports import (
+    Attempts,
+    ChargeKey,
+    Clock,
+    Delivery,
+    DoubleGrant,
+    Entitlements,
+    Ids,
+    Invoices,
+    Journal,
+    Messenger,
+    Outbox,
+    Page,
+    PageOf,
+    Payments,
+    Refunds,
+    Sent,
+    Trail,
+    TrailEntry,
+    Transaction,
+    UnitOfWork,
+    Updates,
+)
+from domain.entitlement import Entitlement
+from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable
+from domain.events import Event
+from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
+from domain.invoice import Invoice
+from domain.payment import Payment, PaymentStatus, Refund
+
+NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+WAITING_SHOWN: Final = 20
+BOT_PER_SECOND: Final = 30
+CHAT_BURST: Final = 3
+CHAT_BURST_WITHIN: Final = timedelta(seconds=3)
+LOCK_WITHIN_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class FixedClock(Clock):
+    """Stands still until told."""
+
+    time: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+    def pass_by(self, span: timedelta) -> None:
+        self.time += span
+
+
+@dataclass(slots=True)
+class SequenceIds(Ids):
+    """inv_00…01, inv_00…02 and so on; each kind counts by itself."""
+
+    invoices: int = 0
+    payments: int = 0
+    entitlements: int = 0
+
+    def invoice(self) -> InvoiceId:
+        self.invoices += 1
+        return InvoiceId(f"inv_{self.invoices:032x}")
+
+    def payment(self) -> PaymentId:
+        self.payments += 1
+        return PaymentId(f"pay_{self.payments:032x}")
+
+    def entitlement(self) -> EntitlementId:
+        self.entitlements += 1
+        return EntitlementId(f"ent_{self.entitlements:032x}")
+
+
+@dataclass(slots=True)
+class MemoryJournal(Journal):
+    events: list[Event] = field(default_factory=list)
+
+    def record(self, *events: Event) -> None:
+        self.events.extend(events)
+
+
+@dataclass(slots=True)
+class MemoryMessenger(Messenger):
+    """Delivers as scripted in `deliveries`, then always; `sent` are the letters that were tried, in order."""
+
+    deliveries: deque[Delivery] = field(default_factory=deque)
+    sent: list[Letter] = field(default_factory=list)
+    linked: list[Letter] = field(default_factory=list)
+    unavailable: bool = False
+
+    def send(self, letter: Letter) -> Delivery:
+        self.sent.append(letter)
+        return self.deliveries.popleft() if self.deliveries else Sent(message_id=len(self.sent))
+
+    def invoice_link(self, letter: Letter) -> str:
+        if self.unavailable:
+            raise ProviderUnavailable("Telegram gave no link.")
+        self.linked.append(letter)
+        return f"https://t.me/$link{len(self.linked)}"
+
+
+# What is kept ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptLetter:
+    """A letter in the outbox; it waits until it was sent or given up."""
+
+    letter: Letter
+    created_at: datetime
+    due_at: datetime
+    claimed_at: datetime | None = None
+    claimed_until: datetime | None = None
+    sent_at: datetime | None = None
+    given_up_at: datetime | None = None
+    problem: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.sent_at is None and self.given_up_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawUpdate:
+    bot: BotName
+    update_id: int
+    body: bytes
+    problem: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class MemoryState:
+    """Everything that was committed; tests may read it and put things into it."""
+
+    invoices: dict[InvoiceId, Invoice] = field(default_factory=dict)
+    telegram_message_ids: dict[InvoiceId, int] = field(default_factory=dict)
+    payments: dict[ChargeKey, Payment] = field(default_factory=dict)
+    refunds: dict[ChargeKey, Refund] = field(default_factory=dict)
+    entitlements: dict[EntitlementId, Entitlement] = field(default_factory=dict)
+    trail: list[TrailEntry] = field(default_factory=list)
+    seen: dict[tuple[BotName, int], datetime] = field(default_factory=dict)
+    unread: list[RawUpdate] = field(default_factory=list)
+    attempts: dict[UserId, list[datetime]] = field(default_factory=dict)
+    outbox: list[KeptLetter] = field(default_factory=list)
+
+    @property
+    def messages(self) -> list[Message]:
+        """What every letter says that was ever put into the outbox, oldest first."""
+        return [kept.letter.message for kept in self.outbox]
+
+    def copy(self) -> "MemoryState":
+        """Values never change, so their containers are all there is to copy."""
+        return MemoryState(**{kept.name: copy(getattr(self, kept.name)) for kept in fields(self)})
+
+
+@dataclass(slots=True)
+class MemoryUnitOfWork(UnitOfWork):
+    """One transaction at a time; each works on a copy, which is thrown away where it raises."""
+
+    state: MemoryState = field(default_factory=MemoryState)
+    broken: bool = False
+    """A test may say that the database does not do its part."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        if self.broken or not self.lock.acquire(timeout=LOCK_WITHIN_S):
+            raise Unavailable("The database does not answer.")
+        try:
+            state = self.state.copy()
+            yield MemoryTransaction(state)
+            self.state = state
+        finally:
+            self.lock.release()
+
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        if self.broken:
+            raise Unavailable("The database does not answer.")
+        state = self.state.copy()
+        before = state.copy()
+        yield MemoryTransaction(state)
+        if state != before:
+            raise AssertionError("something was written in a transaction that only reads")
+
+
+class MemoryTransaction(Transaction):
+    """`locked` are the charges and users that were locked, in order."""
+
+    def __init__(self, state: MemoryState) -> None:
+        self.invoices = MemoryInvoices(state)
+        self.payments = MemoryPayments(state)
+        self.refunds = MemoryRefunds(state)
+        self.entitlements = MemoryEntitlements(state)
+        self.trail = MemoryTrail(state)
+        self.updates = MemoryUpdates(state)
+        self.attempts = MemoryAttempts(state)
+        self.outbox = MemoryOutbox(state)
+        self.locked: list[ChargeKey | UserId] = []
+
+    def lock(self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = ()) -> None:
+        if charges and any(isinstance(held, int) for held in self.locked):
+            raise AssertionError("charges are locked before users, or two transactions can wait for each other")
+        self.locked += [*charges, *users]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryInvoices(Invoices):
+    state: MemoryState
+
+    def add(self, invoices: Sequence[Invoice]) -> None:
+        for invoice in invoices:
+            self.state.invoices.setdefault(invoice.id, invoice)
+
+    def of(self, ids: Sequence[InvoiceId]) -> Mapping[InvoiceId, Invoice]:
+        return {id: self.state.invoices[id] for id in ids if id in self.state.invoices}
+
+    def approve(self, ids: Sequence[InvoiceId], at: datetime) -> None:
+        for invoice in self.of(ids).values():
+            if invoice.approved_at is None:
+                self.state.invoices[invoice.id] = replace(invoice, approved_at=at)
+
+    def settle(self, charges: Mapping[InvoiceId, ChargeId]) -> None:
+        for id, charge_id in charges.items():
+            invoice = self.state.invoices.get(id)
+            if invoice is None or invoice.settled_by is not None:
+                raise Unavailable("An invoice was settled elsewhere at the same moment.")
+            self.state.invoices[id] = replace(invoice, settled_by=charge_id)
+
+    def cancel(self, id: InvoiceId, at: datetime) -> None:
+        invoice = self.state.invoices.get(id)
+        if invoice and invoice.settled_by is None and invoice.cancelled_at is None:
+            self.state.invoices[id] = replace(invoice, cancelled_at=at)
+
+    def sent(self, id: InvoiceId, telegram_message_id: int) -> None:
+        if id in self.state.invoices:
+            self.state.telegram_message_ids[id] = telegram_message_id
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPayments(Payments):
+    state: MemoryState
+
+    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, Payment]:
+        return {key: self.state.payments[key] for key in charges if key in self.state.payments}
+
+    def add_new(self, payments: Sequence[Payment]) -> set[ChargeKey]:
+        new = set()
+        for payment in payments:
+            if payment.charge.key not in self.state.payments:
+                self.state.payments[payment.charge.key] = payment
+                new.add(payment.charge.key)
+        return new
+
+    def update(self, payment: Payment) -> None:
+        kept = self.state.payments.get(payment.charge.key)
+        if kept and kept.id == payment.id:
+            self.state.payments[payment.charge.key] = replace(
+                kept,
+                status=payment.status,
+                quarantine_reason=payment.quarantine_reason,
+                refunded_at=payment.refunded_at,
+            )
+
+    def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
+        rows = sorted(self._of_user(user_id), key=lambda payment: (payment.received_at, payment.id), reverse=True)
+        if page.cursor is not None:
+            after = [payment.id for payment in rows]
+            if page.cursor not in after:
+                raise InvalidRequest("The cursor is none of ours.")
+            rows = rows[after.index(PaymentId(page.cursor)) + 1 :]
+        shown = tuple(rows[: page.limit])
+        return PageOf(items=shown, next_cursor=shown[-1].id if len(rows) > page.limit else None)
+
+    def waiting_of(self, user_id: UserId) -> Sequence[Payment]:
+        rows = [payment for payment in self._of_user(user_id) if payment.status is PaymentStatus.QUARANTINED]
+        return sorted(rows, key=lambda payment: (payment.received_at, payment.id))[:WAITING_SHOWN]
+
+    def _of_user(self, user_id: UserId) -> list[Payment]:
+        return [payment for payment in self.state.payments.values() if payment.charge.payer == user_id]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRefunds(Refunds):
+    state: MemoryState
+
+    def add_new(self, refund: Refund) -> bool:
+        return self.state.refunds.setdefault(refund.key, refund) is refund
+
+    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, datetime]:
+        return {key: self.state.refunds[key].refunded_at for key in charges if key in self.state.refunds}
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEntitlements(Entitlements):
+    state: MemoryState
+
+    def held_by(self, users: Sequence[UserId], now: datetime) -> Mapping[UserId, Sequence[Entitlement]]:
+        held: dict[UserId, list[Entitlement]] = {}
+        for entitlement in sorted(self.state.entitlements.values(), key=lambda e: (e.starts_at, e.id)):
+            if entitlement.user_id in users and entitlement.held(now):
+                held.setdefault(entitlement.user_id, []).append(entitlement)
+        return held
+
+    def of_user(self, user_id: UserId) -> Sequence[Entitlement]:
+        rows = [e for e in self.state.entitlements.values() if e.user_id == user_id]
+        return sorted(rows, key=lambda e: (e.starts_at, e.granted_at, e.id), reverse=True)
+
+    def living_of(self, payment_id: PaymentId) -> Entitlement | None:
+        return next((e for e in self.state.entitlements.values() if _living(e) and e.payment_id == payment_id), None)
+
+    def add(self, entitlements: Sequence[Entitlement]) -> None:
+        for entitlement in entitlements:
+            payment_id = entitlement.payment_id
+            if payment_id and _living(entitlement) and self.living_of(payment_id):
+                raise DoubleGrant(payment_id)
+            if entitlement.id in self.state.entitlements:
+                raise AssertionError(f"{entitlement.id} is kept already")
+            self.state.entitlements[entitlement.id] = entitlement
+
+    def end(self, entitlements: Sequence[Entitlement]) -> None:
+        for entitlement in entitlements:
+            kept = self.state.entitlements[entitlement.id]
+            self.state.entitlements[entitlement.id] = replace(kept, revoked_at=entitlement.revoked_at)
+
+
+def _living(entitlement: Entitlement) -> bool:
+    return entitlement.revoked_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTrail(Trail):
+    state: MemoryState
+
+    def add(self, entries: Sequence[TrailEntry]) -> None:
+        for entry in entries:
+            once = entry.kind in {"successful_payment", "refunded_payment"} and entry.charge_id is not None
+            if not once or (entry.kind, entry.charge_id) not in {(e.kind, e.charge_id) for e in self.state.trail}:
+                self.state.trail.append(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUpdates(Updates):
+    state: MemoryState
+
+    def first_seen(self, bot: BotName, update_id: int, now: datetime) -> bool:
+        if (bot, update_id) in self.state.seen:
+            return False
+        self.state.seen[bot, update_id] = now
+        return True
+
+    def keep_raw(self, bot: BotName, update_id: int, body: bytes, problem: str, now: datetime) -> None:
+        self.state.unread.append(RawUpdate(bot=bot, update_id=update_id, body=body, problem=problem, at=now))
+
+    def forget(self, before: datetime) -> int:
+        gone = [key for key, at in self.state.seen.items() if at < before]
+        for key in gone:
+            del self.state.seen[key]
+        return len(gone)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAttempts(Attempts):
+    state: MemoryState
+
+    def admit(self, user_id: UserId, now: datetime, *, at_most: int, within: timedelta) -> timedelta | None:
+        # What lies further in the future than that was noted by a clock that was set back since.
+        times = sorted(at for at in self.state.attempts.get(user_id, ()) if now - within < at <= now + within)
+        if len(times) >= at_most:
+            return times[-at_most] + within - now
+        self.state.attempts[user_id] = [*times, now]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOutbox(Outbox):
+    state: MemoryState
+
+    def add(self, letters: Sequence[Letter], now: datetime) -> None:
+        for letter in letters:
+            numbered = replace(letter, id=len(self.state.outbox) + 1)
+            self.state.outbox.append(KeptLetter(letter=numbered, created_at=now, due_at=now))
+
+    def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[Letter]:
+        claimed: list[Letter] = []
+        heads: set[tuple[BotName, int]] = set()
+        for kept in list(self.state.outbox):
+            chat = kept.letter.bot, kept.letter.chat_id
+            if not kept.waits or chat in heads:
+                continue
+            heads.add(chat)
+            if len(claimed) < at_most and _due(kept, now, lease) and self._within_rates(chat, now):
+                claimed.append(kept.letter)
+                self._keep(replace(kept, claimed_at=now, claimed_until=now + lease))
+        return claimed
+
+    def sent(self, letter: Letter, now: datetime) -> None:
+        if kept := self._waiting(letter):
+            self._keep(replace(kept, sent_at=now, claimed_until=None))
+
+    def retry(self, letter: Letter, due_at: datetime, problem: str) -> None:
+        if kept := self._waiting(letter):
+            tried = replace(kept.letter, attempts=kept.letter.attempts + 1)
+            self._keep(replace(kept, letter=tried, due_at=due_at, claimed_until=None, problem=problem))
+
+    def give_up(self, letter: Letter, now: datetime, problem: str) -> None:
+        if kept := self._waiting(letter):
+            tried = replace(kept.letter, attempts=kept.letter.attempts + 1)
+            self._keep(replace(kept, letter=tried, given_up_at=now, claimed_until=None, problem=problem))
+
+    def _within_rates(self, chat: tuple[BotName, int], now: datetime) -> bool:
+        claims = [(kept.letter, kept.claimed_at) for kept in self.state.outbox if kept.claimed_at]
+        in_second = [letter.bot for letter, at in claims if abs(now - at) < timedelta(seconds=1)]
+        in_burst = [(letter.bot, letter.chat_id) for letter, at in claims if abs(now - at) < CHAT_BURST_WITHIN]
+        return in_second.count(chat[0]) < BOT_PER_SECOND and in_burst.count(chat) < CHAT_BURST
+
+    def _waiting(self, letter: Letter) -> KeptLetter | None:
+        return next((kept for kept in self.state.outbox if kept.letter.id == letter.id and kept.waits), None)
+
+    def _keep(self, kept: KeptLetter) -> None:
+        self.state.outbox[kept.letter.id - 1] = kept
+
+
+def _due(kept: KeptLetter, now: datetime, lease: timedelta) -> bool:
+    """Times further away than a claim lasts were noted by a clock that was set back since, and count for nothing."""
+    claimed = kept.claimed_until is not None and now < kept.claimed_until <= now + lease
+    set_back = kept.claimed_at is not None and kept.claimed_at > now + lease
+    return not claimed and (kept.letter.attempts == 0 or kept.due_at <= now or set_back)
