@@ -1,3 +1,9 @@
-"""What every test may use; each plugin is told apart by what it is for."""
+"""What every test may use, and how patient Hypothesis is."""
+
+from hypothesis import settings
 
 pytest_plugins = ["pytester", "tests.postgres", "tests.verification"]
+
+# A shared machine may be slow at any moment; pytest's own time limit finds what hangs.
+settings.register_profile("patient", settings.default, deadline=None)
+settings.load_profile("patient")

@@ -31,8 +31,9 @@ def test_a_forgery_is_refused():
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """An empty project with demands of its own."""
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """An empty project with demands of its own, and no plugin but ours."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.mkdir("docs")
     (pytester.path / "docs/acceptance.toml").write_text(DEMANDS)
     return pytester
