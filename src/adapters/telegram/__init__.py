@@ -1,0 +1,1 @@
+"""Telegram as the outside world: its updates, its Bot API, its words."""
