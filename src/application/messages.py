@@ -116,7 +116,7 @@ class PaymentHeld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentReturned:
-    """A refund. `ended` tells whether access ended with it."""
+    """A refund. `ended` tells whether access to the plan ended with it; other time paid for may be left."""
 
     price: Price
     plan: str | None

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from application.messages import Letter, PaymentReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
-from domain.entitlement import Entitlement, revoke
+from domain.entitlement import Revocation, revoke
 from domain.events import EntitlementRevoked, Event, PaymentRefunded, RefundCameFirst
 from domain.ids import EntitlementId
 from domain.payment import Payment, PaymentStatus, Refund
@@ -40,14 +40,14 @@ class RecordRefund:
                 tx.lock(users=[payment.charge.payer])
                 refunded = payment.refunded(refund.refunded_at)
                 tx.payments.update(refunded)
-                ended = self._end_access(tx, payment, now)
-                tx.outbox.add([_letter(tx, refunded, ended=ended is not None)], now)
+                revocation = self._end_access(tx, payment, now)
+                tx.outbox.add([_letter(tx, refunded, ended=revocation is not None and revocation.lost)], now)
                 events.append(PaymentRefunded(payment=refunded))
-                if ended:
-                    events.append(EntitlementRevoked(entitlement=ended))
+                if revocation:
+                    events.append(EntitlementRevoked(entitlement=revocation.ended[0]))
         self.journal.record(*events)
 
-    def _end_access(self, tx: Transaction, payment: Payment, now: datetime) -> Entitlement | None:
+    def _end_access(self, tx: Transaction, payment: Payment, now: datetime) -> Revocation | None:
         living = tx.entitlements.living_of(payment.id)
         if living is None:
             return None
@@ -55,7 +55,7 @@ class RecordRefund:
         revocation = revoke(living, among=held, new_ids=self._new_ids(), now=now)
         tx.entitlements.end(revocation.ended)
         tx.entitlements.add(revocation.moved)
-        return revocation.ended[0]
+        return revocation
 
     def _new_ids(self) -> Iterator[EntitlementId]:
         while True:

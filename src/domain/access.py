@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.duration import END_OF_TIME
 from domain.entitlement import Entitlement
 from domain.ids import PlanCode
 
@@ -30,10 +31,10 @@ def check(entitlements: Iterable[Entitlement], feature: str, at: datetime) -> Ac
     if not active:
         return Access(allowed=False)
     decisive = max(active, key=_end)
-    end = decisive
+    end = decisive.ends_at
     for later in sorted((e for e in relevant if e.starts_at > at), key=lambda e: e.starts_at):
-        if end.expires_at is not None and later.starts_at <= end.expires_at and _end(later) > _end(end):
-            end = later
+        if end is not None and later.starts_at <= end:
+            end = None if later.ends_at is None else max(end, later.ends_at)
     limits: dict[str, int] = {}
     for entitlement in active:
         for name, limit in entitlement.limits.items():
@@ -41,12 +42,12 @@ def check(entitlements: Iterable[Entitlement], feature: str, at: datetime) -> Ac
     return Access(
         allowed=True,
         plan_code=decisive.plan_code,
-        expires_at=end.expires_at,
+        expires_at=end,
         limits=limits,
         because=(decisive, *(e for e in active if e is not decisive)),
     )
 
 
-def _end(entitlement: Entitlement) -> tuple[bool, float]:
-    ends = entitlement.expires_at
-    return (True, 0.0) if ends is None else (False, ends.timestamp())
+def _end(entitlement: Entitlement) -> tuple[bool, datetime]:
+    ends_at = entitlement.ends_at
+    return (True, END_OF_TIME) if ends_at is None else (False, ends_at)

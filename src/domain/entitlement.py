@@ -41,6 +41,12 @@ class Entitlement:
         return self.expires_at is None or at < self.expires_at
 
     @property
+    def ends_at(self) -> datetime | None:
+        """When the door closes or closed, by time or by revocation; None: never."""
+        known = [end for end in (self.expires_at, self.revoked_at) if end is not None]
+        return min(known, default=None)
+
+    @property
     def source(self) -> str:
         return "payment" if self.payment_id else "operator"
 
@@ -100,10 +106,14 @@ def grant(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """What ending a span changes: spans that end now, and new rows for those that move up to close the gap."""
+    """What ending a span changes: spans that end now, and new rows for those that move up to close the gap.
+
+    `lost` tells whether the user held the plan by this span and now holds it no more.
+    """
 
     ended: tuple[Entitlement, ...]
     moved: tuple[Entitlement, ...]
+    lost: bool
 
 
 def revoke(
@@ -116,19 +126,18 @@ def revoke(
     ended = [replace(ending, revoked_at=now)]
     moved: list[Entitlement] = []
     others = [e for e in among if e.id != ending.id and e.plan_code == ending.plan_code and e.held(now)]
+    lost = ending.held(now) and not others
     running = [e for e in others if e.starts_at <= now]
     if any(e.expires_at is None for e in running):
-        return Revocation(ended=tuple(ended), moved=())
+        return Revocation(ended=tuple(ended), moved=(), lost=lost)
     free_from = max([now, *(e.expires_at for e in running if e.expires_at is not None)])
     ids = iter(new_ids)
     for later in sorted((e for e in others if e.starts_at > now), key=lambda e: (e.starts_at, e.granted_at, e.id)):
         if later.starts_at > free_from:
             ended.append(replace(later, revoked_at=now))
-            later = replace(
-                later, id=next(ids), starts_at=free_from, expires_at=later.duration.after(free_from)
-            )
+            later = replace(later, id=next(ids), starts_at=free_from, expires_at=later.duration.after(free_from))
             moved.append(later)
         if later.expires_at is None:
             break
         free_from = max(free_from, later.expires_at)
-    return Revocation(ended=tuple(ended), moved=tuple(moved))
+    return Revocation(ended=tuple(ended), moved=tuple(moved), lost=lost)
