@@ -1,7 +1,7 @@
 """Taking note of money that moved, and granting what it paid for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from application.messages import Confirmation, Letter, Message, PaymentHeld, PaymentReturned, Price
@@ -98,9 +98,7 @@ class _Books:
     settlements: list[Settlement] = field(default_factory=list)
 
     @classmethod
-    def read(
-        cls, tx: Transaction, charges: Sequence[Charge], terms: Iterable[Terms | None], now: datetime
-    ) -> "_Books":
+    def read(cls, tx: Transaction, charges: Sequence[Charge], terms: Iterable[Terms | None], now: datetime) -> "_Books":
         keys = [charge.key for charge in charges]
         invoices = dict(tx.invoices.of([signed.invoice_id for signed in terms if signed]))
         held = tx.entitlements.held_by([charge.payer for charge in charges], now)
@@ -126,14 +124,12 @@ class _Books:
 
     def write(self, tx: Transaction, now: datetime) -> None:
         # Before the payments, which point to them.
-        tx.invoices.add([invoice for id, invoice in self.invoices.items() if id not in self.kept])
+        tx.invoices.add([replace(lost, settled_by=None) for id, lost in self.invoices.items() if id not in self.kept])
         new = [settlement.payment for settlement in self.settlements]
         if len(tx.payments.add_new(new)) != len(new):
             # Somebody wrote one of them past our lock. Undo everything: on the next try it is a repeat.
             raise Unavailable("A charge was settled elsewhere at the same moment.")
-        tx.invoices.settle(
-            {s.invoice.id: s.payment.charge.charge_id for s in self.settlements if s.entitlement and s.invoice}
-        )
+        tx.invoices.settle({s.invoice.id: s.payment.charge.charge_id for s in self.settlements if s.invoice and s.paid})
         tx.entitlements.add([s.entitlement for s in self.settlements if s.entitlement])
         tx.outbox.add([_letter(settlement) for settlement in self.settlements], now)
 

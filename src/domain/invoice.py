@@ -86,10 +86,12 @@ class Invoice:
             price=self.offer.price,
         )
 
-    def objection(self, *, payer: UserId, paid: Money) -> Objection | None:
-        """Why this person's money may not pay this invoice, or None when it may."""
-        if payer != self.payer:
+    def objection(self, terms: Terms, *, payer: UserId, paid: Money) -> Objection | None:
+        """Why this person's money may not pay this invoice by these signed terms, or None when it may."""
+        if payer != self.payer or terms.payer != self.payer:
             return Objection.WRONG_USER
+        if terms.plan_code != self.offer.plan_code:
+            return Objection.PLAN_MISMATCH
         if paid.currency != self.offer.price.currency:
             return Objection.CURRENCY_MISMATCH
         if paid != self.offer.price:
@@ -126,11 +128,7 @@ def judge(
         return Objection.BAD_PAYLOAD
     if invoice is None:
         return Objection.UNKNOWN_INVOICE
-    if query.payer != invoice.payer or terms.payer != invoice.payer:
-        return Objection.WRONG_USER
-    if terms.plan_code != invoice.offer.plan_code:
-        return Objection.PLAN_MISMATCH
-    if objection := invoice.objection(payer=query.payer, paid=query.paid):
+    if objection := invoice.objection(terms, payer=query.payer, paid=query.paid):
         return objection
     if invoice.stale(now):
         return Objection.STALE_INVOICE
@@ -149,9 +147,7 @@ def judge(
     return None if enabled else Objection.DISABLED
 
 
-def rebuild(
-    terms: Terms, *, bot: BotName, method: Method, catalog: Catalog, time_to_live: timedelta
-) -> Invoice | None:
+def rebuild(terms: Terms, *, bot: BotName, method: Method, catalog: Catalog, time_to_live: timedelta) -> Invoice | None:
     """The invoice that these terms were signed for, at the price they name; None where its plan is not known now.
 
     Only the catalog of today says what the plan opens, since the row that kept it is lost.

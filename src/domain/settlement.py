@@ -34,6 +34,11 @@ class Settlement:
     entitlement: Entitlement | None = None
     extends: bool = False
 
+    @property
+    def paid(self) -> bool:
+        """Whether this is the charge that paid the invoice, be it given back since."""
+        return self.invoice is not None and self.invoice.settled_by == self.payment.charge.charge_id
+
 
 def signed_terms(signer: PayloadSigner, payload: str, bot: BotName) -> Terms | None:
     """What we once signed for this bot; None where the payload is not ours, since money that moved is kept anyway."""
@@ -51,9 +56,7 @@ def objection(
         return Objection.BAD_PAYLOAD
     if invoice is None:
         return Objection.UNKNOWN_INVOICE
-    if terms.plan_code != invoice.offer.plan_code:
-        return Objection.PLAN_MISMATCH
-    if mismatch := invoice.objection(payer=charge.payer, paid=charge.paid):
+    if mismatch := invoice.objection(terms, payer=charge.payer, paid=charge.paid):
         return mismatch
     if invoice.settled_by is not None:
         return Objection.INVOICE_ALREADY_PAID
@@ -80,28 +83,32 @@ def settle(
     """Settle a charge that was never seen before.
 
     `invoice` is the one that the terms name, as kept or rebuilt; `refunded_at` when a refund of this charge was
-    reported before the charge itself.
+    reported before the charge itself. Such a charge grants nothing, but leaves all else as if it had come first: the
+    invoice that it paid stays paid, so that what becomes of other charges does not hang on the order of the news.
     """
+    reason = objection(charge, terms=terms, invoice=invoice, held=held)
+    if invoice is not None and reason is None:
+        invoice = replace(invoice, settled_by=charge.charge_id)
     payment = Payment(
         id=payment_id,
         charge=charge,
-        status=PaymentStatus.QUARANTINED,
+        status=PaymentStatus.GRANTED if reason is None else PaymentStatus.QUARANTINED,
         received_at=now,
         invoice_id=invoice.id if invoice else None,
         plan_code=invoice.offer.plan_code if invoice else None,
+        quarantine_reason=reason,
     )
     if refunded_at is not None:
         return Settlement(payment=payment.refunded(refunded_at), invoice=invoice)
-    reason = objection(charge, terms=terms, invoice=invoice, held=held)
-    if reason is not None or invoice is None:
-        return Settlement(payment=replace(payment, quarantine_reason=reason), invoice=invoice)
+    if invoice is None or reason is not None:
+        return Settlement(payment=payment, invoice=invoice)
     holding = held.get(invoice.offer.plan_code)
     entitlement = grant(
         invoice.offer, id=new_entitlement_id(), user_id=charge.payer, payment_id=payment.id, held=holding, now=now
     )
     return Settlement(
-        payment=replace(payment, status=PaymentStatus.GRANTED),
-        invoice=replace(invoice, settled_by=charge.charge_id),
+        payment=payment,
+        invoice=invoice,
         entitlement=entitlement,
         extends=holding is not None,
     )
