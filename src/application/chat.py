@@ -27,7 +27,7 @@ from application.messages import (
 from application.ports import Clock, Journal, TrailEntry, Transaction, UnitOfWork
 from application.shop import Shop
 from domain.entitlement import holdings
-from domain.errors import MethodUnavailable, RateLimited, Refusal, UnknownPlan
+from domain.errors import AlreadyEntitled, MethodUnavailable, RateLimited, Refusal, UnknownPlan
 from domain.events import CommandAnswered, Event, InvoiceCancelled, InvoiceIssued, PurchaseRefused
 from domain.ids import BotName, UserId
 from domain.invoice import InvoiceState
@@ -69,15 +69,13 @@ class AnswerMessage:
             if not tx.updates.first_seen(said.bot, said.update_id, now):
                 return
             answer = self._answer(tx, said, now)
-            tx.outbox.add(
-                [Letter(bot=said.bot, chat_id=said.chat_id, language=said.language, message=answer)], now
-            )
+            tx.outbox.add([Letter(bot=said.bot, chat_id=said.chat_id, language=said.language, message=answer)], now)
         if said.command in COMMANDS:
             self.journal.record(CommandAnswered(name=said.command, user_id=said.user_id))
 
     def _answer(self, tx: Transaction, said: ChatMessage, now: datetime) -> Message:
         if not said.private:
-            return AskInPrivate(start=_start(said))
+            return AskInPrivate(start=self._start(said))
         match said.command:
             case "start" if said.argument.startswith(DEEP_LINK):
                 return plan_menu(self.shop, said.user_id, said.argument.removeprefix(DEEP_LINK))
@@ -98,6 +96,12 @@ class AnswerMessage:
                 return PaySupport(user_id=said.user_id)
             case _:
                 return NotUnderstood()
+
+    def _start(self, said: ChatMessage) -> str:
+        """The deep link's parameter that leads to the same plan in the private chat. Never what somebody typed
+        unless it is a plan's code: it becomes part of a link."""
+        known = said.command == "buy" and said.argument in self.shop.catalog.plans
+        return f"{DEEP_LINK}{said.argument}" if known else ""
 
     def _status(self, tx: Transaction, user_id: UserId, now: datetime) -> Status:
         held = tx.entitlements.held_by([user_id], now).get(user_id, ())
@@ -189,7 +193,7 @@ class AnswerPress:
                 language=press.language,
                 now=now,
             )
-        except Refusal as refusal:
+        except (UnknownPlan, MethodUnavailable, AlreadyEntitled, RateLimited) as refusal:
             event = PurchaseRefused(user_id=press.user_id, plan_code=wanted.plan_code, code=refusal.code)
             return _letter(press, self._declined(tx, press, wanted, refusal, now)), Toast.DONE, event
         return self.shop.letter(invoice), Toast.INVOICE_SENT, InvoiceIssued(invoice=invoice)
@@ -210,6 +214,8 @@ class AnswerPress:
     def _cancel(
         self, tx: Transaction, press: ButtonPress, action: Cancel, now: datetime
     ) -> tuple[Letter | None, Toast, Event | None]:
+        # Its payment may be settled at this moment: whoever comes second sees what the first did.
+        tx.lock(users=[press.user_id])
         invoice = tx.invoices.of([action.invoice_id]).get(action.invoice_id)
         if invoice is None or invoice.payer != press.user_id or invoice.bot != press.bot:
             return None, Toast.OUTDATED, None
@@ -217,11 +223,7 @@ class AnswerPress:
             return None, Toast.NOT_CANCELLED, None
         tx.invoices.cancel(invoice.id, now)
         tx.trail.add(
-            [
-                TrailEntry(
-                    kind="invoice_cancelled", bot=press.bot, at=now, user_id=press.user_id, invoice_id=invoice.id
-                )
-            ]
+            [TrailEntry(kind="invoice_cancelled", bot=press.bot, at=now, user_id=press.user_id, invoice_id=invoice.id)]
         )
         return None, Toast.CANCELLED, InvoiceCancelled(invoice=invoice)
 
@@ -247,8 +249,3 @@ def plan_menu(shop: Shop, user_id: UserId, plan_code: str) -> Message:
 
 def _letter(press: ButtonPress, message: Message) -> Letter:
     return Letter(bot=press.bot, chat_id=press.user_id, language=press.language, message=message)
-
-
-def _start(said: ChatMessage) -> str:
-    """The deep link's parameter that leads to the same place in the private chat."""
-    return f"{DEEP_LINK}{said.argument}" if said.command == "buy" and said.argument else ""

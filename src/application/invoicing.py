@@ -88,9 +88,7 @@ def _issue(order: Order, work: UnitOfWork, clock: Clock, shop: Shop, journal: Jo
                 now=clock.now(),
             )
     except Refusal as refusal:
-        journal.record(
-            PurchaseRefused(user_id=order.user_id, plan_code=PlanCode(order.plan_code), code=refusal.code)
-        )
+        journal.record(PurchaseRefused(user_id=order.user_id, plan_code=PlanCode(order.plan_code), code=refusal.code))
         raise
     journal.record(InvoiceIssued(invoice=invoice))
     return invoice

@@ -66,7 +66,8 @@ class Shop:
         if held is not None and not held.renewable(plan.renew_window, now):
             until = "for life" if held.expires_at is None else f"until {held.expires_at:%Y-%m-%dT%H:%M:%SZ}"
             raise AlreadyEntitled(f"{plan.title!r} is held {until}.")
-        if wait := tx.attempts.admit(user_id, now, at_most=self.attempts_per_minute, within=ATTEMPTS_WITHIN):
+        wait = tx.attempts.admit(user_id, now, at_most=self.attempts_per_minute, within=ATTEMPTS_WITHIN)
+        if wait is not None:
             raise RateLimited(
                 f"At most {self.attempts_per_minute} purchases can be begun in a minute.",
                 retry_after_s=max(1, -(-wait // timedelta(seconds=1))),
@@ -84,9 +85,7 @@ class Shop:
             language=language,
         )
         tx.invoices.add([invoice])
-        tx.trail.add(
-            [TrailEntry(kind="invoice_issued", bot=bot, at=now, user_id=user_id, invoice_id=invoice.id)]
-        )
+        tx.trail.add([TrailEntry(kind="invoice_issued", bot=bot, at=now, user_id=user_id, invoice_id=invoice.id)])
         return invoice
 
     def letter(self, invoice: Invoice) -> Letter:
