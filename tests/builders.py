@@ -1,0 +1,171 @@
+"""Valid things to begin with, so that a test names only what matters to it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from domain.catalog import Catalog, Method, Offer, Plan, Tills
+from domain.duration import LIFETIME, Duration
+from domain.entitlement import Entitlement
+from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, PlanCode, UserId
+from domain.invoice import Invoice, PreCheckout, Terms
+from domain.money import Money
+from domain.payload import PayloadSigner
+from domain.payment import Charge, Payment, PaymentStatus, Provider, Refund
+from tests.memory import NOON
+
+MAIN = BotName("main")
+SECOND_BOT = BotName("second")
+ALICE = UserId(7_000_000_001)
+BOB = UserId(7_000_000_002)
+MALLORY = UserId(6_666_666_666)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+MONTH = Duration.parse("1 month")
+KEY = b"a key to sign with, 32 bytes long"
+OLD_KEY = b"the key that was used before this"
+SIGNER = PayloadSigner(keys=[KEY])
+TILLS = Tills(currencies={Method.STARS: "XTR", Method.TELEGRAM: "GBP"})
+
+
+def stars(amount: int) -> Money:
+    return Money(amount=amount, currency="XTR")
+
+
+def pence(amount: int) -> Money:
+    return Money(amount=amount, currency="GBP")
+
+
+GOLD = Plan(
+    code=PlanCode("gold_1m"),
+    title="Gold, 1 month",
+    description="Signals and copy trading",
+    features=("signals", "copy_trading"),
+    duration=MONTH,
+    prices={"GBP": 2500, "XTR": 1250},
+    limits={"max_devices": 3},
+)
+SILVER = replace(
+    GOLD,
+    code=PlanCode("silver_1w"),
+    title="Silver, 1 week",
+    features=("signals",),
+    duration=Duration.parse("1 week"),
+    prices={"XTR": 300},
+    limits={"max_devices": 1},
+)
+FOR_LIFE = replace(GOLD, code=PlanCode("gold_forever"), title="Gold for life", duration=LIFETIME)
+CATALOG = Catalog(plans={plan.code: plan for plan in (GOLD, SILVER, FOR_LIFE)})
+
+
+def catalog(*plans: Plan) -> Catalog:
+    return Catalog(plans={plan.code: plan for plan in plans})
+
+
+def offer(plan: Plan = GOLD, currency: str = "XTR") -> Offer:
+    found = plan.offer(currency)
+    assert found is not None
+    return found
+
+
+def invoice_id(number: int = 1) -> InvoiceId:
+    return InvoiceId(f"inv_{number:032x}")
+
+
+def invoice(plan: Plan = GOLD, **different: Any) -> Invoice:
+    """Gold for Stars, offered to Alice at noon, good for an hour."""
+    issued_at = different.get("issued_at", NOON)
+    valid = Invoice(
+        id=invoice_id(),
+        bot=MAIN,
+        payer=ALICE,
+        method=Method.STARS,
+        offer=offer(plan),
+        issued_at=issued_at,
+        expires_at=issued_at + HOUR,
+    )
+    return replace(valid, **different)
+
+
+def terms(of: Invoice | None = None, **different: Any) -> Terms:
+    return replace((of or invoice()).terms, **different)
+
+
+def payload(of: Invoice | None = None, signer: PayloadSigner = SIGNER) -> str:
+    named = of or invoice()
+    return signer.sign(named.terms, named.bot)
+
+
+def query(of: Invoice | None = None, **different: Any) -> PreCheckout:
+    """The payer of the invoice is about to pay exactly its price."""
+    named = of or invoice()
+    valid = PreCheckout(
+        query_id="4815162342", bot=named.bot, payer=named.payer, paid=named.offer.price, payload=payload(named)
+    )
+    return replace(valid, **different)
+
+
+def charge(of: Invoice | None = None, **different: Any) -> Charge:
+    """The payer of the invoice paid exactly its price, a minute after it was issued."""
+    named = of or invoice()
+    valid = Charge(
+        provider=Provider.TELEGRAM,
+        charge_id=ChargeId("charge-1"),
+        provider_charge_id="",
+        bot=named.bot,
+        payer=named.payer,
+        paid=named.offer.price,
+        method=named.method,
+        payload=payload(named),
+        charged_at=named.issued_at + timedelta(minutes=1),
+        message=b'{"message_id":1}',
+    )
+    return replace(valid, **different)
+
+
+def refund(of: Charge | None = None, **different: Any) -> Refund:
+    """The whole charge went back, an hour after it was made."""
+    back = of or charge()
+    valid = Refund(
+        provider=back.provider,
+        charge_id=back.charge_id,
+        bot=back.bot,
+        refunded=back.paid,
+        payload=back.payload,
+        refunded_at=back.charged_at + HOUR,
+        message=b'{"message_id":2}',
+    )
+    return replace(valid, **different)
+
+
+def payment(of: Charge | None = None, **different: Any) -> Payment:
+    """A charge that was granted."""
+    paid = of or charge()
+    valid = Payment(
+        id=PaymentId(f"pay_{paid.charge_id}"),
+        charge=paid,
+        status=PaymentStatus.GRANTED,
+        received_at=paid.charged_at,
+        invoice_id=invoice_id(),
+        plan_code=GOLD.code,
+    )
+    return replace(valid, **different)
+
+
+def entitlement(plan: Plan = GOLD, *, name: str = "ent_1", **different: Any) -> Entitlement:
+    """Alice holds the plan from noon on, for as long as it lasts."""
+    starts_at = different.get("starts_at", NOON)
+    valid = Entitlement(
+        id=EntitlementId(name),
+        user_id=ALICE,
+        plan_code=plan.code,
+        features=plan.features,
+        limits=plan.limits,
+        duration=different.get("duration", plan.duration),
+        granted_at=NOON,
+        starts_at=starts_at,
+        expires_at=different.get("duration", plan.duration).after(starts_at),
+        payment_id=PaymentId(f"pay_{name}"),
+    )
+    return replace(valid, **different)
