@@ -1,18 +1,26 @@
 """Valid things to begin with, so that a test names only what matters to it."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from application.access import CheckFeature
+from application.ports import ChargeKey
+from application.pre_checkout import JudgePreCheckouts
+from application.refunds import RecordRefund
+from application.settlement import SettleCharges
+from application.shop import Shop
+from domain.access import Access
 from domain.catalog import Catalog, Method, Offer, Plan, Tills
 from domain.duration import LIFETIME, Duration
 from domain.entitlement import Entitlement
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, PlanCode, UserId
-from domain.invoice import Invoice, PreCheckout, Terms
+from domain.invoice import Invoice, Objection, PreCheckout, Terms
 from domain.money import Money
 from domain.payload import PayloadSigner
 from domain.payment import Charge, Payment, PaymentStatus, Provider, Refund
-from tests.memory import NOON
+from tests.memory import NOON, FixedClock, MemoryJournal, MemoryMessenger, MemoryState, MemoryUnitOfWork, SequenceIds
 
 MAIN = BotName("main")
 SECOND_BOT = BotName("second")
@@ -169,3 +177,65 @@ def entitlement(plan: Plan = GOLD, *, name: str = "ent_1", **different: Any) -> 
         payment_id=PaymentId(f"pay_{name}"),
     )
     return replace(valid, **different)
+
+
+def shop(**different: Any) -> Shop:
+    """Everything in the catalog, for Stars and pounds."""
+    return Shop(
+        **{
+            "catalog": CATALOG,
+            "tills": TILLS,
+            "ids": SequenceIds(),
+            "signer": SIGNER,
+            "time_to_live": HOUR,
+            "attempts_per_minute": 5,
+            **different,
+        }
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """The whole core in memory, at noon; `clock` is set by hand, and `state` is all that was committed."""
+
+    shop: Shop = field(default_factory=shop)
+    enabled: bool = True
+    work: MemoryUnitOfWork = field(default_factory=MemoryUnitOfWork)
+    clock: FixedClock = field(default_factory=FixedClock)
+    ids: SequenceIds = field(default_factory=SequenceIds)
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
+    messenger: MemoryMessenger = field(default_factory=MemoryMessenger)
+
+    @property
+    def state(self) -> MemoryState:
+        return self.work.state
+
+    def keep(self, *invoices: Invoice) -> None:
+        """As if they had been issued."""
+        self.state.invoices.update({invoice.id: invoice for invoice in invoices})
+
+    def give(self, *entitlements: Entitlement) -> None:
+        """As if they had been granted."""
+        self.state.entitlements.update({entitlement.id: entitlement for entitlement in entitlements})
+
+    def judge(self, *queries: PreCheckout) -> Mapping[str, Objection | None]:
+        return JudgePreCheckouts(
+            work=self.work, clock=self.clock, shop=self.shop, journal=self.journal, enabled=self.enabled
+        )(queries)
+
+    def settle(self, *charges: Charge) -> Mapping[ChargeKey, Payment]:
+        return SettleCharges(work=self.work, clock=self.clock, ids=self.ids, shop=self.shop, journal=self.journal)(
+            charges
+        )
+
+    def refund(self, *refunds: Refund) -> None:
+        for back in refunds:
+            RecordRefund(work=self.work, clock=self.clock, ids=self.ids, journal=self.journal)(back)
+
+    def check(self, user: UserId, feature: str) -> Access:
+        return CheckFeature(work=self.work, clock=self.clock)(user, feature)
+
+    def held(self, user: UserId) -> list[Entitlement]:
+        """What was not ended, the earliest first; over or not."""
+        mine = [e for e in self.state.entitlements.values() if e.user_id == user and e.revoked_at is None]
+        return sorted(mine, key=lambda e: e.starts_at)
