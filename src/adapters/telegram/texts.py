@@ -1,0 +1,148 @@
+"""What the bot says, as calls of the Bot API. The words are in texts/, one file a language."""
+
+import re
+from typing import Any, assert_never
+
+from adapters.telegram import menus, outcomes
+from adapters.telegram.calls import Call
+from adapters.telegram.language import DEFAULT
+from adapters.telegram.menus import Keyboard
+from adapters.telegram.words import Speech, Words
+from application.buttons import ShowPlans
+from application.chat import COMMANDS, Toast
+from application.messages import (
+    AskInPrivate,
+    Confirmation,
+    Help,
+    InvoiceMessage,
+    Letter,
+    Message,
+    MethodMenu,
+    NothingForSale,
+    NotUnderstood,
+    PaymentHeld,
+    PaymentReturned,
+    PaySupport,
+    PlanList,
+    PlanMenu,
+    PurchaseDeclined,
+    Status,
+    TermsOfSale,
+    Welcome,
+)
+from domain.errors import UnknownPlan
+from domain.ids import UserId
+from domain.invoice import Objection
+
+_START = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_USERNAME = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
+_ALERTS = frozenset({Toast.NOT_YOURS, Toast.OUTDATED, Toast.NOT_CANCELLED})
+
+
+class Texts:
+    """`support_contact` is how the operator wants to be asked about payments: "@name", an address, a sentence."""
+
+    default = DEFAULT
+
+    def __init__(self, *, support_contact: str | None = None, words: Words | None = None) -> None:
+        self._contact = support_contact
+        self._words = words or Words()
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self._words.languages
+
+    def commands(self, language: str) -> list[tuple[str, str]]:
+        """The command menu: name and description. /start has its own button in every client."""
+        say = Speech(self._words, language)
+        return [(name, say.plain(f"command-{name}")) for name in COMMANDS if name != "start"]
+
+    def refusal(self, objection: Objection, language: str) -> str:
+        """Why a payment may not be made, for Telegram to show to the payer."""
+        return Speech(self._words, language).plain(f"refused-{objection}")
+
+    def toast(self, toast: Toast, language: str) -> tuple[str | None, bool]:
+        """What to show over the chat, and whether the user has to close it."""
+        if toast is Toast.DONE:
+            return None, False
+        return Speech(self._words, language).plain(f"toast-{toast}"), toast in _ALERTS
+
+    def render(self, letter: Letter, *, username: str | None = None) -> Call:
+        """The letter as sendMessage or sendInvoice, the latter still without provider token.
+
+        `username` is the bot's own, as far as known. Raises ValueError where the letter's money is none.
+        """
+        say = Speech(self._words, letter.language)
+        if isinstance(letter.message, InvoiceMessage):
+            return Call("sendInvoice", {"chat_id": letter.chat_id, **menus.invoice(say, letter.message)})
+        parameters: dict[str, Any] = {
+            "chat_id": letter.chat_id,
+            "text": self._text(say, letter.message),
+            "parse_mode": "HTML",
+            "link_preview_options": {"is_disabled": True},
+        }
+        if keyboard := _keyboard(say, letter, username):
+            parameters["reply_markup"] = {"inline_keyboard": keyboard}
+        return Call("sendMessage", parameters)
+
+    def _text(self, say: Speech, message: Message) -> str:
+        match message:
+            case Welcome():
+                return say.html("welcome")
+            case Help():
+                return say.html("help")
+            case NotUnderstood():
+                return say.html("not-understood")
+            case PlanList():
+                return menus.plan_list(say, message.plans)
+            case PlanMenu():
+                return menus.plan_menu(say, message)[0]
+            case MethodMenu():
+                return menus.method_menu(say, message)[0]
+            case NothingForSale():
+                return say.html("nothing-for-sale")
+            case PurchaseDeclined():
+                return outcomes.declined(say, message)
+            case Confirmation():
+                return outcomes.confirmation(say, message)
+            case PaymentHeld():
+                return outcomes.held(say, message)
+            case PaymentReturned():
+                return outcomes.returned(say, message)
+            case Status():
+                return outcomes.status(say, message)
+            case TermsOfSale():
+                return say.html("terms")
+            case PaySupport():
+                return outcomes.pay_support(say, message, self._contact)
+            case AskInPrivate():
+                return say.html("ask-in-private")
+            case InvoiceMessage():
+                raise ValueError("an invoice is no text")
+            case _:
+                assert_never(message)
+
+
+def _keyboard(say: Speech, letter: Letter, username: str | None) -> Keyboard:
+    message = letter.message
+    match message:
+        case PlanMenu():
+            return menus.plan_menu(say, message)[1]
+        case MethodMenu():
+            return menus.method_menu(say, message)[1]
+        case AskInPrivate():
+            return _way_to_private(say, message.start, username)
+    begins = isinstance(message, Welcome | Help | PlanList | NotUnderstood)
+    has_nothing = isinstance(message, Status) and not message.plans
+    mistyped = isinstance(message, PurchaseDeclined) and message.code == UnknownPlan.code
+    # A private chat has its user's id, and the button is that user's.
+    if letter.chat_id > 0 and (begins or has_nothing or mistyped):
+        return [[menus.button(say.plain("button-buy"), ShowPlans(), UserId(letter.chat_id))]]
+    return []
+
+
+def _way_to_private(say: Speech, start: str, username: str | None) -> Keyboard:
+    if username is None or not _USERNAME.fullmatch(username):
+        return []
+    query = f"?start={start}" if _START.fullmatch(start) else ""
+    return [[{"text": say.plain("button-open-chat"), "url": f"https://t.me/{username}{query}"}]]
