@@ -1,5 +1,6 @@
 """Puts the sandbox together, and runs it."""
 
+import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -54,10 +55,25 @@ def create_app(options: Options | None = None) -> Litestar:
     )
 
 
-def server(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Server:
+class SandboxProcess(uvicorn.Server):
+    """Lets go of whoever waits before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, app: Litestar) -> None:
+        super().__init__(config)
+        self.app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        checkout: Checkout = self.app.state.checkout
+        checkout.leave()
+        checkout.telegram.stream.close()
+        await super().shutdown(sockets)
+
+
+def server(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> SandboxProcess:
     """A server that can also tear connections; `server.run()` blocks."""
+    app = create_app(options)
     config = uvicorn.Config(
-        create_app(options),
+        app,
         host=host,
         port=port,
         http=TearableProtocol,
@@ -67,7 +83,7 @@ def server(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> uvico
         lifespan="on",
         timeout_graceful_shutdown=GRACE_S,
     )
-    return uvicorn.Server(config)
+    return SandboxProcess(config, app)
 
 
 def run(host: str = "127.0.0.1", port: int = 8081, options: Options | None = None) -> None:

@@ -14,6 +14,7 @@ class Arguments:
     """Case of names matters. A JSON argument may come as JSON or as a text that holds JSON."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
+        self.given = dict(values)
         self.values = {name: _as_text(value) for name, value in values.items() if value is not None}
 
     def text(self, name: str) -> str:
@@ -45,10 +46,10 @@ class Arguments:
             raise bad_request(f"can't parse {what} JSON object") from None
 
     def view(self) -> dict[str, Any]:
-        """For the log: JSON shown as JSON."""
+        """For the log: as it was given, but a text that holds JSON shown as JSON."""
         shown: dict[str, Any] = {}
-        for name, value in self.values.items():
-            if value[:1] in "[{":
+        for name, value in self.given.items():
+            if isinstance(value, str) and value.startswith(("[", "{")):
                 try:
                     shown[name] = msgspec.json.decode(value)
                     continue

@@ -20,16 +20,24 @@ from entrypoints.sandbox.updates import now
 BAD_GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>"
 
 
-def execute(checkout: Checkout, bot: Bot, method: str, values: dict[str, Any], *, via: str = "http") -> Call:
+def execute(
+    checkout: Checkout,
+    bot: Bot,
+    method: str,
+    values: dict[str, Any],
+    *,
+    via: str = "http",
+    started: float | None = None,
+) -> Call:
     """Runs one call and writes it into the log."""
     arguments = Arguments(values)
+    began = time.perf_counter() if started is None else started
     call = begin(checkout, bot, method, arguments, via)
-    started = time.perf_counter()
     try:
         call.status, call.answer = 200, {"ok": True, "result": _method(method)(checkout, bot, arguments)}
     except Refusal as refusal:
         call.status, call.answer = refusal.code, refusal.body()
-    call.duration_ms = (time.perf_counter() - started) * 1000
+    call.duration_ms = (time.perf_counter() - began) * 1000
     end(checkout, call)
     return call
 
@@ -79,6 +87,7 @@ async def call_method(request: Request[Any, Any, State], bot_and_token: str, met
 
 
 async def _call(request: Request[Any, Any, State], checkout: Checkout, bot: Bot, method: str) -> Response[Any]:
+    started = time.perf_counter()
     faults = checkout.telegram.weather.at(bot.id)
     values = await _values(request)
     struck = faults.concerns(method)
@@ -100,7 +109,7 @@ async def _call(request: Request[Any, Any, State], checkout: Checkout, bot: Bot,
         return spoil("429", _answer(body, 429), 429)
     if struck and faults.strike("api_5xx"):
         return spoil("502", _answer(BAD_GATEWAY, 502), 502)
-    call = execute(checkout, bot, method, values)
+    call = execute(checkout, bot, method, values, started=started)
     if struck and faults.strike("api_lose_replies"):
         call.fault = "reply lost"
         await reset(request.scope)

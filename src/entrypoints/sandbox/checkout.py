@@ -106,6 +106,12 @@ class Checkout:
         finally:
             del self.open[query_id]
 
+    def leave(self) -> None:
+        """Nobody will answer any more: whoever waits is told that the deadline has passed."""
+        for query in self.open.values():
+            if not query.answered.done():
+                query.answered.set_result((False, ""))
+
     def answer(self, bot: Bot, query_id: str, approved: bool, error_message: str) -> None:
         query = self.open.get(query_id)
         if query is None or query.bot_id != bot.id or query.answered.done():
