@@ -57,7 +57,7 @@ def status(say: Speech, message: Status) -> str:
         return say.fitted(say.html("status-nothing"), waiting)
     # What waits is about money, so it stands where nothing cuts it off.
     head = "\n\n".join((*waiting, say.html("status")))
-    return say.fitted(head, [_line(say, line) for line in message.plans])
+    return say.fitted(head, [_line(say, line) for line in message.plans], between="\n")
 
 
 def _line(say: Speech, line: StatusLine) -> str:

@@ -16,7 +16,6 @@ from application.messages import (
     Help,
     InvoiceMessage,
     Letter,
-    Message,
     MethodMenu,
     NothingForSale,
     NotUnderstood,
@@ -73,72 +72,61 @@ class Texts:
         `username` is the bot's own, as far as known. Raises ValueError where the letter's money is none.
         """
         say = Speech(self._words, letter.language)
-        if isinstance(letter.message, InvoiceMessage):
-            return Call("sendInvoice", {"chat_id": letter.chat_id, **menus.invoice(say, letter.message)})
-        parameters: dict[str, Any] = {
-            "chat_id": letter.chat_id,
-            "text": self._text(say, letter.message),
-            "parse_mode": "HTML",
-            "link_preview_options": {"is_disabled": True},
-        }
-        if keyboard := _keyboard(say, letter, username):
-            parameters["reply_markup"] = {"inline_keyboard": keyboard}
-        return Call("sendMessage", parameters)
-
-    def _text(self, say: Speech, message: Message) -> str:
-        match message:
-            case Welcome():
-                return say.html("welcome")
-            case Help():
-                return say.html("help")
-            case NotUnderstood():
-                return say.html("not-understood")
-            case PlanList():
-                return menus.plan_list(say, message.plans)
-            case PlanMenu():
-                return menus.plan_menu(say, message)[0]
-            case MethodMenu():
-                return menus.method_menu(say, message)[0]
-            case NothingForSale():
-                return say.html("nothing-for-sale")
-            case PurchaseDeclined():
-                return outcomes.declined(say, message)
-            case Confirmation():
-                return outcomes.confirmation(say, message)
-            case PaymentHeld():
-                return outcomes.held(say, message)
-            case PaymentReturned():
-                return outcomes.returned(say, message)
-            case Status():
-                return outcomes.status(say, message)
-            case TermsOfSale():
-                return say.html("terms")
-            case PaySupport():
-                return outcomes.pay_support(say, message, self._contact)
-            case AskInPrivate():
-                return say.html("ask-in-private")
+        begin = _begin(say, letter.chat_id)
+        match message := letter.message:
             case InvoiceMessage():
-                raise ValueError("an invoice is no text")
+                return Call("sendInvoice", {"chat_id": letter.chat_id, **menus.invoice(say, message)})
+            case Welcome():
+                return _message(letter, say.html("welcome"), begin)
+            case Help():
+                return _message(letter, say.html("help"), begin)
+            case NotUnderstood():
+                return _message(letter, say.html("not-understood"), begin)
+            case PlanList():
+                return _message(letter, menus.plan_list(say, message.plans), begin)
+            case PlanMenu():
+                return _message(letter, *menus.plan_menu(say, message))
+            case MethodMenu():
+                return _message(letter, *menus.method_menu(say, message))
+            case NothingForSale():
+                return _message(letter, say.html("nothing-for-sale"))
+            case PurchaseDeclined():
+                mistyped = message.code == UnknownPlan.code
+                return _message(letter, outcomes.declined(say, message), begin if mistyped else [])
+            case Confirmation():
+                return _message(letter, outcomes.confirmation(say, message))
+            case PaymentHeld():
+                return _message(letter, outcomes.held(say, message))
+            case PaymentReturned():
+                return _message(letter, outcomes.returned(say, message))
+            case Status():
+                return _message(letter, outcomes.status(say, message), [] if message.plans else begin)
+            case TermsOfSale():
+                return _message(letter, say.html("terms"))
+            case PaySupport():
+                return _message(letter, outcomes.pay_support(say, message, self._contact))
+            case AskInPrivate():
+                way = _way_to_private(say, message.start, username)
+                return _message(letter, say.html("ask-in-private"), way)
             case _:
                 assert_never(message)
 
 
-def _keyboard(say: Speech, letter: Letter, username: str | None) -> Keyboard:
-    message = letter.message
-    match message:
-        case PlanMenu():
-            return menus.plan_menu(say, message)[1]
-        case MethodMenu():
-            return menus.method_menu(say, message)[1]
-        case AskInPrivate():
-            return _way_to_private(say, message.start, username)
-    begins = isinstance(message, Welcome | Help | PlanList | NotUnderstood)
-    has_nothing = isinstance(message, Status) and not message.plans
-    mistyped = isinstance(message, PurchaseDeclined) and message.code == UnknownPlan.code
-    # A private chat has its user's id, and the button is that user's.
-    if letter.chat_id > 0 and (begins or has_nothing or mistyped):
-        return [[menus.button(say.plain("button-buy"), ShowPlans(), UserId(letter.chat_id))]]
-    return []
+def _message(letter: Letter, text: str, keyboard: Keyboard | None = None) -> Call:
+    parameters: dict[str, Any] = {
+        "chat_id": letter.chat_id,
+        "text": text,
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+    }
+    if keyboard:
+        parameters["reply_markup"] = {"inline_keyboard": keyboard}
+    return Call("sendMessage", parameters)
+
+
+def _begin(say: Speech, chat_id: int) -> Keyboard:
+    """The button to begin with. A private chat has its user's id, and the button is that user's."""
+    return [[menus.button(say.plain("button-buy"), ShowPlans(), UserId(chat_id))]] if chat_id > 0 else []
 
 
 def _way_to_private(say: Speech, start: str, username: str | None) -> Keyboard:

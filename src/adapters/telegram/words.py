@@ -85,11 +85,11 @@ class Speech:
             text = self.plain("either", first=text, second=price_of(price)) if text else price_of(price)
         return text
 
-    def fitted(self, head: str, pieces: Sequence[str]) -> str:
+    def fitted(self, head: str, pieces: Sequence[str], *, between: str = "\n\n") -> str:
         """As many pieces as fit into one message, and a note on how many do not."""
         text = head
         for index, piece in enumerate(pieces):
-            longer = f"{text}\n\n{piece}"
+            longer = (between if index else "\n\n").join((text, piece))
             if visible_length(longer) > LONGEST_TEXT - (ROOM_FOR_A_NOTE if index + 1 < len(pieces) else 0):
                 return f"{text}\n\n{self.html('and-more', count=len(pieces) - index)}"
             text = longer

@@ -34,17 +34,17 @@ button-open-chat = Open the private chat
 ## Answers to commands
 
 welcome =
-    <b>Welcome.</b> Here you buy access with Telegram Stars or by card: choose a plan, pay in this chat, and it opens at once.
+    <b>Welcome.</b> Here you buy access: choose a plan, pay, and it opens at once.
 
     /plans shows what there is, /status what you have, /help the rest.
 help =
     <b>What you can send</b>
 
-    /plans what there is, and what it costs
-    /buy choose a plan and pay
-    /status what you have, and until when
-    /terms the terms of sale
-    /paysupport help with a payment
+    /plans – what there is, and what it costs
+    /buy – choose a plan and pay
+    /status – what you have, and until when
+    /terms – the terms of sale
+    /paysupport – help with a payment
 not-understood = Only commands are understood here. /buy lets you choose a plan, /status shows what you have, /help the rest.
 plans = <b>Plans</b>
 plan =
