@@ -1,0 +1,92 @@
+"""Entitlements: who may do what, and how long; rows are added and ended, never deleted."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, or_, select, true
+
+from adapters.sql import schema
+from adapters.sql.bulk import any_of, insert_rows, update_rows
+from application.ports import Entitlements
+from domain.duration import Duration
+from domain.entitlement import Entitlement
+from domain.ids import PaymentId, UserId
+
+_TABLE = schema.entitlements
+_HELD = (
+    select(_TABLE)
+    .where(
+        any_of(_TABLE.c.user_id, "users"),
+        _TABLE.c.revoked_at.is_(None),
+        or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > bindparam("now")),
+    )
+    .order_by(_TABLE.c.starts_at, _TABLE.c.id)
+)
+_OF_USER = (
+    select(_TABLE)
+    .where(_TABLE.c.user_id == bindparam("user"))
+    .order_by(_TABLE.c.starts_at.desc(), _TABLE.c.granted_at.desc(), _TABLE.c.id.desc())
+)
+_LIVING = select(_TABLE).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.revoked_at.is_(None))
+
+
+class SqlEntitlements(Entitlements):
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def held_by(self, users: Sequence[UserId], now: datetime) -> Mapping[UserId, Sequence[Entitlement]]:
+        if not users:
+            return {}
+        held: dict[UserId, list[Entitlement]] = {}
+        for row in self._connection.execute(_HELD, {"users": users, "now": now}):
+            held.setdefault(row.user_id, []).append(_entitlement(row))
+        return held
+
+    def of_user(self, user_id: UserId) -> Sequence[Entitlement]:
+        return [_entitlement(row) for row in self._connection.execute(_OF_USER, {"user": user_id})]
+
+    def living_of(self, payment_id: PaymentId) -> Entitlement | None:
+        row = self._connection.execute(_LIVING, {"payment": payment_id}).one_or_none()
+        return None if row is None else _entitlement(row)
+
+    def add(self, entitlements: Sequence[Entitlement]) -> None:
+        if entitlements:
+            insert_rows(self._connection, _TABLE, [_row(entitlement) for entitlement in entitlements])
+
+    def end(self, entitlements: Sequence[Entitlement]) -> None:
+        if entitlements:
+            rows = [{"id": entitlement.id, "revoked_at": entitlement.revoked_at} for entitlement in entitlements]
+            update_rows(self._connection, _TABLE, rows, true())
+
+
+def _row(entitlement: Entitlement) -> dict[str, Any]:
+    return {
+        "id": entitlement.id,
+        "user_id": entitlement.user_id,
+        "plan_code": entitlement.plan_code,
+        "features": entitlement.features,
+        "limits": entitlement.limits,
+        "duration": str(entitlement.duration),
+        "granted_at": entitlement.granted_at,
+        "starts_at": entitlement.starts_at,
+        "expires_at": entitlement.expires_at,
+        "payment_id": entitlement.payment_id,
+        "revoked_at": entitlement.revoked_at,
+    }
+
+
+def _entitlement(row: Any) -> Entitlement:
+    return Entitlement(
+        id=row.id,
+        user_id=row.user_id,
+        plan_code=row.plan_code,
+        features=tuple(row.features),
+        limits=row.limits,
+        duration=Duration.parse(row.duration),
+        granted_at=row.granted_at,
+        starts_at=row.starts_at,
+        expires_at=row.expires_at,
+        payment_id=row.payment_id,
+        revoked_at=row.revoked_at,
+    )

@@ -1,0 +1,175 @@
+"""The outbox: letters that wait, in order per chat, and no faster than Telegram takes them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, exists, not_, or_, select, update
+
+from adapters.sql import schema
+from adapters.sql.bulk import any_of, insert_rows
+from adapters.sql.column_types import UtcTime
+from adapters.sql.letters import Unreadable, letter_of, row_of
+from adapters.sql.locks import hold
+from adapters.sql.schema import letter_waits
+from application.messages import Letter
+from application.ports import Outbox
+
+BOT_PER_SECOND: Final = 30
+"""Over all chats (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this)."""
+CHAT_BURST: Final = 3
+CHAT_BURST_WITHIN: Final = timedelta(seconds=3)
+"""One a second in one chat, but a short burst may go out at once."""
+
+Chat = tuple[str, int]
+
+_SECOND = timedelta(seconds=1)
+_TABLE = schema.outbox
+_EARLIER = _TABLE.alias("earlier")
+_LATELY = select(_TABLE.c.bot, _TABLE.c.chat_id, _TABLE.c.claimed_at).where(
+    _TABLE.c.claimed_at > bindparam("since"), _TABLE.c.claimed_at < bindparam("until")
+)
+# Times further away than a claim lasts were noted by a clock that was set back since, and count for nothing.
+_CLAIM_RUNS_OUT = bindparam("claim_runs_out", type_=UtcTime())
+_NOW = bindparam("now", type_=UtcTime())
+_HEADS = (
+    select(_TABLE)
+    .where(
+        letter_waits,
+        _TABLE.c.id > bindparam("after"),
+        not_(any_of(_TABLE.c.bot, "bots_at_rest")),
+        or_(_TABLE.c.claimed_until.is_(None), _TABLE.c.claimed_until <= _NOW, _TABLE.c.claimed_until > _CLAIM_RUNS_OUT),
+        or_(_TABLE.c.attempts == 0, _TABLE.c.due_at <= _NOW, _TABLE.c.claimed_at > _CLAIM_RUNS_OUT),
+        not_(
+            exists()
+            .where(
+                _EARLIER.c.bot == _TABLE.c.bot,
+                _EARLIER.c.chat_id == _TABLE.c.chat_id,
+                _EARLIER.c.id < _TABLE.c.id,
+                _EARLIER.c.sent_at.is_(None),
+                _EARLIER.c.given_up_at.is_(None),
+            )
+            .correlate(_TABLE)
+        ),
+    )
+    .order_by(_TABLE.c.id)
+    .limit(bindparam("at_most"))
+)
+_CLAIM = (
+    update(_TABLE)
+    .where(any_of(_TABLE.c.id, "ids"))
+    .values(claimed_at=bindparam("now"), claimed_until=bindparam("claim_runs_out"))
+)
+_WAITING_ONE = (_TABLE.c.id == bindparam("of"), letter_waits)
+_SENT = update(_TABLE).where(*_WAITING_ONE).values(sent_at=bindparam("now"), claimed_until=None)
+_RETRY = (
+    update(_TABLE)
+    .where(*_WAITING_ONE)
+    .values(attempts=_TABLE.c.attempts + 1, due_at=bindparam("due"), claimed_until=None, problem=bindparam("problem"))
+)
+_GIVE_UP = (
+    update(_TABLE)
+    .where(*_WAITING_ONE)
+    .values(
+        attempts=_TABLE.c.attempts + 1,
+        given_up_at=bindparam("now"),
+        claimed_until=None,
+        problem=bindparam("problem"),
+    )
+)
+
+
+class SqlOutbox(Outbox):
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, letters: Sequence[Letter], now: datetime) -> None:
+        if letters:
+            insert_rows(self._connection, _TABLE, [row_of(letter, now) for letter in letters])
+
+    def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[Letter]:
+        # One at a time over all processes, so that rates are counted exactly and nothing is claimed twice.
+        hold(self._connection, ["outbox"])
+        claimed = self._readable(self._heads(now, at_most, lease), now)
+        if claimed:
+            ids = [letter.id for letter in claimed]
+            self._connection.execute(_CLAIM, {"ids": ids, "now": now, "claim_runs_out": now + lease})
+        return claimed
+
+    def sent(self, letter: Letter, now: datetime) -> None:
+        self._connection.execute(_SENT, {"of": letter.id, "now": now})
+
+    def retry(self, letter: Letter, due_at: datetime, problem: str) -> None:
+        self._connection.execute(_RETRY, {"of": letter.id, "due": due_at, "problem": problem})
+
+    def give_up(self, letter: Letter, now: datetime, problem: str) -> None:
+        self._give_up(letter.id, now, problem)
+
+    def _give_up(self, id: int, now: datetime, problem: str) -> None:
+        self._connection.execute(_GIVE_UP, {"of": id, "now": now, "problem": problem})
+
+    def _heads(self, now: datetime, at_most: int, lease: timedelta) -> list[Any]:
+        """The oldest letter of each chat, where it is due and the rates allow it."""
+        window = {"since": now - CHAT_BURST_WITHIN, "until": now + CHAT_BURST_WITHIN}
+        rates = _Rates.after([row._tuple() for row in self._connection.execute(_LATELY, window)], now)
+        chosen: list[Any] = []
+        after = 0
+        while len(chosen) < at_most:
+            # Enough, whatever the chats at rest are: each has one head at most.
+            wanted = at_most - len(chosen) + rates.chats_at_rest()
+            page = self._connection.execute(
+                _HEADS,
+                {
+                    "now": now,
+                    "claim_runs_out": now + lease,
+                    "after": after,
+                    "bots_at_rest": rates.bots_at_rest(),
+                    "at_most": wanted,
+                },
+            ).all()
+            chosen += [row for row in page if rates.take((row.bot, row.chat_id))][: at_most - len(chosen)]
+            if len(page) < wanted:
+                break
+            after = page[-1].id
+        return chosen
+
+    def _readable(self, rows: Sequence[Any], now: datetime) -> list[Letter]:
+        """What nobody can read must not hold up its chat for ever: it is given up, and stays on record."""
+        letters = []
+        for row in rows:
+            try:
+                letters.append(letter_of(row))
+            except Unreadable as problem:
+                self._give_up(row.id, now, str(problem))
+        return letters
+
+
+@dataclass(slots=True)
+class _Rates:
+    """What was claimed just now, over all processes: so many letters of each bot and of each chat."""
+
+    bots: Counter[str]
+    chats: Counter[Chat]
+
+    @classmethod
+    def after(cls, claims: Sequence[tuple[str, int, datetime]], now: datetime) -> "_Rates":
+        return cls(
+            bots=Counter(bot for bot, _, at in claims if abs(now - at) < _SECOND),
+            chats=Counter((bot, chat_id) for bot, chat_id, _ in claims),
+        )
+
+    def take(self, chat: Chat) -> bool:
+        """Count one more letter to that chat, unless that were too many."""
+        if self.bots[chat[0]] >= BOT_PER_SECOND or self.chats[chat] >= CHAT_BURST:
+            return False
+        self.bots[chat[0]] += 1
+        self.chats[chat] += 1
+        return True
+
+    def bots_at_rest(self) -> list[str]:
+        return [bot for bot, sent in self.bots.items() if sent >= BOT_PER_SECOND]
+
+    def chats_at_rest(self) -> int:
+        return sum(sent >= CHAT_BURST for sent in self.chats.values())

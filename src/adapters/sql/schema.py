@@ -1,0 +1,224 @@
+"""The tables. `migrations/` makes them; a test holds both against each other.
+
+Other programs read `invoices`, `payments`, `entitlements`, `telegram_payment_events` and `outbox`. An invoice's state
+follows from its row: paid where `settled_by` is set, else cancelled where `cancelled_at` is, else expired after
+`expires_at`, else open.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+)
+
+from adapters.sql.column_types import AnyText, Json, UtcTime, Whole
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# Strict tables refuse "12 GBP" in a column of numbers, as PostgreSQL does anyway.
+STRICT: dict[str, Any] = {"sqlite_strict": True}
+
+
+def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("bot", Text, nullable=False),
+    Column("user_id", Whole, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("plan_code", Text, nullable=False),
+    Column("title", AnyText, nullable=False),
+    Column("description", AnyText, nullable=False),
+    Column("amount", Whole, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("duration", Text, nullable=False),
+    Column("features", Json, nullable=False),
+    Column("limits", Json, nullable=False),
+    Column("language", AnyText, nullable=False),
+    Column("issued_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("approved_at", UtcTime),
+    Column("settled_by", AnyText),
+    Column("cancelled_at", UtcTime),
+    Column("telegram_message_id", Whole),
+    CheckConstraint("amount > 0", name="amount_is_positive"),
+    **STRICT,
+)
+invoice_is_open = and_(invoices.c.settled_by.is_(None), invoices.c.cancelled_at.is_(None))
+Index("ix_invoices_open", invoices.c.expires_at, **_where(invoice_is_open))
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("charge_id", AnyText, nullable=False),
+    Column("provider_charge_id", AnyText, nullable=False),
+    Column("bot", Text, nullable=False),
+    Column("user_id", Whole, nullable=False),
+    Column("amount", Whole, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("payload", AnyText, nullable=False),
+    Column("charged_at", UtcTime, nullable=False),
+    Column("message", LargeBinary, nullable=False),
+    Column("invoice_id", Text, ForeignKey(invoices.c.id)),
+    Column("plan_code", Text),
+    Column("status", Text, nullable=False),
+    Column("quarantine_reason", Text),
+    Column("received_at", UtcTime, nullable=False),
+    Column("refunded_at", UtcTime),
+    # The charge id first: it is what one looks for.
+    UniqueConstraint("charge_id", "provider", name="uq_payments_charge"),
+    CheckConstraint("amount > 0", name="amount_is_positive"),
+    CheckConstraint("status IN ('granted', 'quarantined', 'refund_pending', 'refunded')", name="status_is_known"),
+    **STRICT,
+)
+Index("ix_payments_of_user", payments.c.user_id, payments.c.received_at, payments.c.id)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("provider", Text, nullable=False),
+    Column("charge_id", AnyText, nullable=False),
+    Column("bot", Text, nullable=False),
+    Column("amount", Whole, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("payload", AnyText, nullable=False),
+    Column("refunded_at", UtcTime, nullable=False),
+    Column("message", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("charge_id", "provider"),
+    CheckConstraint("amount > 0", name="amount_is_positive"),
+    **STRICT,
+)
+
+entitlements = Table(
+    "entitlements",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Whole, nullable=False),
+    Column("plan_code", Text, nullable=False),
+    Column("features", Json, nullable=False),
+    Column("limits", Json, nullable=False),
+    Column("duration", Text, nullable=False),
+    Column("granted_at", UtcTime, nullable=False),
+    Column("starts_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("payment_id", Text, ForeignKey(payments.c.id)),
+    Column("revoked_at", UtcTime),
+    CheckConstraint("expires_at > starts_at", name="ends_after_its_start"),
+    **STRICT,
+)
+Index("ix_entitlements_of_user", entitlements.c.user_id, entitlements.c.starts_at)
+Index(
+    "uq_entitlements_living_grant",
+    entitlements.c.payment_id,
+    unique=True,
+    **_where(and_(entitlements.c.payment_id.is_not(None), entitlements.c.revoked_at.is_(None))),
+)
+
+# Triggers of the first migration refuse to change or delete a row.
+trail = Table(
+    "telegram_payment_events",
+    metadata,
+    Column("id", Whole, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("bot", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("user_id", Whole),
+    Column("invoice_id", Text),
+    Column("telegram_payment_charge_id", AnyText),
+    Column("decision", Text),
+    Column("reason", Text),
+    Column("message", LargeBinary),
+    sqlite_autoincrement=True,
+    **STRICT,
+)
+Index(
+    "uq_telegram_payment_events_charge",
+    trail.c.telegram_payment_charge_id,
+    trail.c.kind,
+    unique=True,
+    **_where(trail.c.kind.in_(["successful_payment", "refunded_payment"])),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Whole, primary_key=True),
+    Column("bot", Text, nullable=False),
+    Column("chat_id", Whole, nullable=False),
+    Column("language", AnyText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("attempts", Whole, nullable=False),
+    Column("claimed_at", UtcTime),
+    Column("claimed_until", UtcTime),
+    Column("sent_at", UtcTime),
+    Column("given_up_at", UtcTime),
+    Column("problem", AnyText),
+    sqlite_autoincrement=True,
+    **STRICT,
+)
+letter_waits = and_(outbox.c.sent_at.is_(None), outbox.c.given_up_at.is_(None))
+Index("ix_outbox_waiting", outbox.c.id, **_where(letter_waits))
+Index("ix_outbox_waiting_of_chat", outbox.c.bot, outbox.c.chat_id, outbox.c.id, **_where(letter_waits))
+Index("ix_outbox_claimed_at", outbox.c.claimed_at)
+
+seen_updates = Table(
+    "seen_updates",
+    metadata,
+    Column("bot", Text, nullable=False),
+    Column("update_id", Whole, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("bot", "update_id"),
+    **STRICT,
+)
+Index("ix_seen_updates_seen_at", seen_updates.c.seen_at)
+
+unread_updates = Table(
+    "unread_updates",
+    metadata,
+    Column("id", Whole, primary_key=True),
+    Column("bot", Text, nullable=False),
+    Column("update_id", Whole, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("problem", AnyText, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
+    **STRICT,
+)
+
+purchase_attempts = Table(
+    "purchase_attempts",
+    metadata,
+    Column("id", Whole, primary_key=True),
+    Column("user_id", Whole, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    **STRICT,
+)
+Index("ix_purchase_attempts_of_user", purchase_attempts.c.user_id, purchase_attempts.c.at)

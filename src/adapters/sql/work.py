@@ -1,0 +1,86 @@
+"""Transactions over SQL: one connection each, all of it or nothing."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+from sqlalchemy import Connection, Engine, exc
+
+from adapters.sql.attempts import SqlAttempts
+from adapters.sql.column_types import POSTGRESQL
+from adapters.sql.engine import LOCK_TIMEOUT_S, looking
+from adapters.sql.entitlements import SqlEntitlements
+from adapters.sql.errors import BUSY
+from adapters.sql.invoices import SqlInvoices
+from adapters.sql.locks import hold
+from adapters.sql.outbox import SqlOutbox
+from adapters.sql.payments import SqlPayments
+from adapters.sql.refunds import SqlRefunds
+from adapters.sql.trail import SqlTrail
+from adapters.sql.updates import SqlUpdates
+from application.ports import ChargeKey, Transaction, UnitOfWork
+from domain.errors import Unavailable
+from domain.ids import UserId
+
+
+class SqlTransaction(Transaction):
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.invoices = SqlInvoices(connection)
+        self.payments = SqlPayments(connection)
+        self.refunds = SqlRefunds(connection)
+        self.entitlements = SqlEntitlements(connection)
+        self.trail = SqlTrail(connection)
+        self.updates = SqlUpdates(connection)
+        self.attempts = SqlAttempts(connection)
+        self.outbox = SqlOutbox(connection)
+
+    def lock(self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = ()) -> None:
+        hold(
+            self.connection,
+            (f"charge:{provider}:{charge_id}" for provider, charge_id in charges),
+            (f"user:{user_id}" for user_id in users),
+        )
+
+
+class SqlUnitOfWork(UnitOfWork):
+    """Over an engine of `open_engine`; one for each process is enough."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # SQLite lets those who wait for its lock sleep longer and longer. Within one process they can stand in line.
+        self._line = nullcontext() if engine.dialect.name == POSTGRESQL else _Line()
+        self._looking = looking(engine)
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        with self._line, _busy_is_unavailable(), self._engine.begin() as connection:
+            yield SqlTransaction(connection)
+
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        with _busy_is_unavailable(), self._looking.connect() as connection:
+            yield SqlTransaction(connection)
+
+
+class _Line:
+    """One at a time, as long as a lock may be waited for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=LOCK_TIMEOUT_S):
+            raise Unavailable(BUSY)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@contextmanager
+def _busy_is_unavailable() -> Iterator[None]:
+    """Where all connections are taken, and none comes free in time."""
+    try:
+        yield
+    except exc.TimeoutError as problem:
+        raise Unavailable(BUSY) from problem
