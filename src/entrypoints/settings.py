@@ -48,7 +48,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     telegram_api_base: str
     telegram_payment_enabled: bool
-    provider_token: str | None = field(repr=False)
+    provider_token: str = field(repr=False)
     payment_currency: str
     jwt_secret: str | None = field(repr=False)
     jwks: str | None
@@ -81,7 +81,7 @@ class Settings:
             trusted_proxies=env.read("TRUSTED_PROXIES", _networks, ()),
             telegram_api_base=env.read("TELEGRAM_API_BASE", _address, TELEGRAM_API),
             telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", _boolean, True),
-            provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, None),
+            provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),
             payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", _currency, "GBP"),
             jwt_secret=env.read("AUTH_JWT_SECRET", _key, None),
             jwks=env.read("AUTH_JWKS", str, None),
@@ -152,7 +152,8 @@ class _Reader:
 
     def bots(self) -> Mapping[BotName, str]:
         one = self.read("TELEGRAM_BOT_TOKEN", _bot_token, None)
-        several = self.read("TELEGRAM_BOT_TOKENS_JSON", _bot_tokens, {})
+        none: Mapping[BotName, str] = {}
+        several = self.read("TELEGRAM_BOT_TOKENS_JSON", _bot_tokens, none)
         if one and "main" in several and several[BotName("main")] != one:
             self.problems.append("TELEGRAM_BOT_TOKENS_JSON: its main is another bot than TELEGRAM_BOT_TOKEN")
         tokens = {BotName("main"): one, **several} if one else dict(several)

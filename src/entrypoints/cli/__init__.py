@@ -1,0 +1,157 @@
+"""The `tollgram` command. Nothing heavy is imported before a command runs, so that help is there at once."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import rich_click as click
+
+P = ParamSpec("P")
+
+EXIT_CODES = "Exit codes: 0 done, 1 it did not work or something is wrong, 2 wrong usage or wrong settings."
+
+
+def _plainly(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Tell an error in two lines, what and what to do, and end with its code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        from entrypoints.cli.failure import code_of
+
+        try:
+            code = command(*args, **kwargs)
+        except Exception as error:
+            code = code_of(error)
+        raise SystemExit(code or 0)
+
+    return run
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tollgram", message="tollgram %(version)s")
+def main() -> None:
+    """Sells access inside Telegram, and tells every other service who may come in.
+
+    Settings come from the environment and from a .env file in the current folder.
+    """
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="Where the service listens.")
+@click.option("--sandbox-port", default=8081, show_default=True, help="Where the sandbox listens.")
+@_plainly
+def up(port: int, sandbox_port: int) -> int:
+    """Run all of it: migrate, serve, and without a bot token the sandbox beside it."""
+    from entrypoints.cli.up import up
+
+    return up(port=port, sandbox_port=sandbox_port)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@_plainly
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve webhooks and the API, and carry messages."""
+    from entrypoints.cli.serving import serve
+
+    serve(host=host, port=port, workers=workers)
+
+
+@main.command()
+@_plainly
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from entrypoints.cli.serving import migrate
+
+    click.echo(migrate())
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8081, show_default=True)
+@_plainly
+def sandbox(host: str, port: int) -> None:
+    """A local Telegram to play against, with a chat page."""
+    from entrypoints.cli.serving import sandbox
+
+    sandbox(host=host, port=port)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_plainly
+def doctor(as_json: bool) -> int:
+    """Check settings, database, catalog and Telegram; each line says how to mend what is wrong."""
+    from entrypoints.cli.doctor import doctor
+
+    return doctor(as_json=as_json)
+
+
+@main.group()
+def catalog() -> None:
+    """What is sold."""
+
+
+@catalog.command("check")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@_plainly
+def check_catalog(path: Path | None) -> int:
+    """Validate a catalog and tell every mistake in it, each with its place."""
+    from entrypoints.cli.catalog import check
+
+    return check(path)
+
+
+@main.command()
+@click.option("--user", "user_id", type=click.IntRange(1, 2**52 - 1), required=True, help="The Telegram user id.")
+@click.option("--scope", "scopes", multiple=True, help="Repeated, or several separated by spaces.")
+@click.option("--hours", default=24, show_default=True, type=click.IntRange(1, 24 * 365), help="How long it is good.")
+@_plainly
+def token(user_id: int, scopes: tuple[str, ...], hours: int) -> None:
+    """Print a signed token for trying the API."""
+    from entrypoints.cli.token import make_token
+
+    click.echo(make_token(user_id=user_id, scopes=tuple(" ".join(scopes).split()), hours=hours))
+
+
+@main.group()
+def webhook() -> None:
+    """The bots' webhook registration at Telegram."""
+
+
+def _bot_option(command: Callable[P, None]) -> Callable[P, None]:
+    return click.option("--bot", default=None, help="Only this bot; otherwise all of them.")(command)
+
+
+@webhook.command("set")
+@_bot_option
+@_plainly
+def set_webhook(bot: str | None) -> int:
+    """Have Telegram deliver to this service, at PUBLIC_URL."""
+    from entrypoints.cli.webhook import set_webhook
+
+    return set_webhook(bot)
+
+
+@webhook.command("info")
+@_bot_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_plainly
+def webhook_info(bot: str | None, as_json: bool) -> int:
+    """Show what Telegram says of the registration."""
+    from entrypoints.cli.webhook import webhook_info
+
+    return webhook_info(bot, as_json=as_json)
+
+
+@webhook.command("delete")
+@_bot_option
+@_plainly
+def delete_webhook(bot: str | None) -> int:
+    """Have Telegram deliver no more. Updates that wait are kept there for a day."""
+    from entrypoints.cli.webhook import delete_webhook
+
+    return delete_webhook(bot)

@@ -1,0 +1,23 @@
+"""`tollgram token`."""
+
+from datetime import timedelta
+
+from adapters.clock import SystemClock
+from adapters.tokens import TokenMaker
+from entrypoints.cli.failure import WRONG, CommandError
+from entrypoints.settings import Settings
+
+
+def make_token(*, user_id: int, scopes: tuple[str, ...], hours: int) -> str:
+    """A token for that user with those scopes, signed with AUTH_JWT_SECRET."""
+    settings = Settings.load()
+    if settings.jwt_secret is None:
+        raise CommandError(
+            "AUTH_JWT_SECRET: is missing, and nothing else can sign a token here.",
+            "With AUTH_JWKS, tokens are made by whoever holds the private keys.",
+            WRONG,
+        )
+    maker = TokenMaker(settings.jwt_secret, settings.jwt_audience, settings.jwt_issuer)
+    return maker.make(
+        subject=str(user_id), scopes=scopes, now=SystemClock().now(), good_for=timedelta(hours=hours)
+    )

@@ -1,0 +1,172 @@
+"""What is made of what: the only file that knows every concrete class."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dependency_injector import containers, providers
+from sqlalchemy import Engine
+
+from adapters.catalog_file import read_catalog
+from adapters.clock import SystemClock
+from adapters.ids import RandomIds
+from adapters.sql.engine import open_engine
+from adapters.sql.gauges import SqlGauges
+from adapters.sql.work import SqlUnitOfWork
+from adapters.telegram.bot_api import BotApi
+from adapters.telegram.messenger import BotApiMessenger
+from adapters.telegram.replies import Replies
+from adapters.telegram.texts import Texts
+from adapters.telegram.usernames import Usernames
+from adapters.telemetry.journal import LoggingJournal
+from adapters.telemetry.metrics import Gauges, Metrics
+from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
+from application.access import CheckFeature, ListEntitlements, ListPayments
+from application.chat import AnswerMessage, AnswerPress
+from application.invoicing import LinkInvoice, SendInvoice
+from application.outbox import DeliverOutbox
+from application.pre_checkout import JudgePreCheckouts
+from application.ports import Clock
+from application.refunds import RecordRefund
+from application.settlement import SettleCharges
+from application.shop import Shop
+from application.updates import ForgetUpdates, KeepUpdateRaw
+from domain.catalog import Method, Tills
+from domain.ids import BotName
+from domain.money import STARS
+from domain.payload import PayloadSigner
+from entrypoints.http.callers import Callers
+from entrypoints.http.operations import Readiness
+from entrypoints.http.webhook import Door, UpdateDesk
+from entrypoints.relay import Relay
+from entrypoints.settings import Settings, SettingsError
+
+
+def _bots(settings: Settings) -> Mapping[BotName, BotApi]:
+    return {name: BotApi(token, base=settings.telegram_api_base) for name, token in settings.bot_tokens.items()}
+
+
+def _keys(settings: Settings) -> Keys:
+    """Raises SettingsError for a key set that can't be read."""
+    if settings.jwt_secret:
+        return SharedSecret(settings.jwt_secret)
+    jwks = settings.jwks or ""
+    if jwks.startswith(("http://", "https://")):
+        return KeySetAddress(jwks)
+    try:
+        return KeySetFile.read(Path(jwks))
+    except ValueError as problem:
+        raise SettingsError([f"AUTH_JWKS: {problem}"]) from None
+
+
+def _tills(settings: Settings) -> Tills:
+    currencies = {}
+    if settings.telegram_payment_enabled:
+        currencies[Method.STARS] = STARS
+        if settings.provider_token:
+            currencies[Method.TELEGRAM] = settings.payment_currency
+    return Tills(currencies=currencies)
+
+
+def _signer(settings: Settings) -> PayloadSigner:
+    return PayloadSigner([key.encode() for key in settings.signing_keys])
+
+
+def _metrics(database: SqlGauges, clock: Clock) -> Metrics:
+    def gauges() -> Gauges:
+        now = clock.now()
+        oldest = database.outbox_oldest(now)
+        return {
+            "telegram_payments_pending": database.pending_invoices(now),
+            "outbox_pending": database.outbox_pending(),
+            "outbox_oldest_seconds": oldest.total_seconds() if oldest else 0,
+        }
+
+    return Metrics(gauges)
+
+
+def _readiness(database: SqlGauges) -> Readiness:
+    return Readiness(database.schema_revision, database.expected_revision)
+
+
+def _door(settings: Settings) -> Door:
+    return Door(
+        bots=frozenset(settings.bot_tokens),
+        secrets=settings.webhook_secrets,
+        networks=settings.telegram_networks,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+class Container(containers.DeclarativeContainer):
+    settings = providers.Dependency(instance_of=Settings)
+
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(RandomIds)
+    engine: providers.Provider[Engine] = providers.Singleton(open_engine, settings.provided.database_url)
+    database = providers.Singleton(SqlGauges, engine)
+    work = providers.Singleton(SqlUnitOfWork, engine)
+    metrics = providers.Singleton(_metrics, database, clock)
+    journal = providers.Singleton(LoggingJournal, metrics)
+
+    texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
+    bots = providers.Singleton(_bots, settings)
+    usernames = providers.Singleton(Usernames, bots)
+    messenger = providers.Singleton(
+        BotApiMessenger, bots, texts, usernames, provider_token=settings.provided.provider_token
+    )
+    replies = providers.Singleton(Replies, texts)
+
+    catalog = providers.Singleton(read_catalog, settings.provided.catalog_path)
+    shop = providers.Singleton(
+        Shop,
+        catalog=catalog,
+        tills=providers.Singleton(_tills, settings),
+        ids=ids,
+        signer=providers.Singleton(_signer, settings),
+        time_to_live=settings.provided.invoice_ttl,
+        attempts_per_minute=settings.provided.attempts_per_minute,
+    )
+
+    send_invoice = providers.Singleton(SendInvoice, work, clock, shop, messenger, journal)
+    link_invoice = providers.Singleton(LinkInvoice, work, clock, shop, messenger, journal)
+    judge_pre_checkouts = providers.Singleton(
+        JudgePreCheckouts, work, clock, shop, journal, settings.provided.telegram_payment_enabled
+    )
+    settle_charges = providers.Singleton(SettleCharges, work, clock, ids, shop, journal)
+    record_refund = providers.Singleton(RecordRefund, work, clock, ids, journal)
+    answer_message = providers.Singleton(AnswerMessage, work, clock, shop, journal)
+    answer_press = providers.Singleton(AnswerPress, work, clock, shop, journal)
+    keep_update_raw = providers.Singleton(KeepUpdateRaw, work, clock, journal)
+    forget_updates = providers.Singleton(ForgetUpdates, work, clock)
+    deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal)
+    check_feature = providers.Singleton(CheckFeature, work, clock)
+    list_entitlements = providers.Singleton(ListEntitlements, work, clock)
+    list_payments = providers.Singleton(ListPayments, work)
+
+    callers = providers.Singleton(
+        Callers,
+        tokens=providers.Singleton(
+            TokenVerifier,
+            keys=providers.Singleton(_keys, settings),
+            audience=settings.provided.jwt_audience,
+            issuer=settings.provided.jwt_issuer,
+        ),
+        bot_tokens=settings.provided.bot_tokens,
+        clock=clock,
+    )
+    readiness = providers.Singleton(_readiness, database)
+    door = providers.Singleton(_door, settings)
+    relay = providers.Singleton(Relay, deliver_outbox, forget_updates, usernames)
+    update_desk = providers.Singleton(
+        UpdateDesk,
+        judge_pre_checkouts=judge_pre_checkouts,
+        settle_charges=settle_charges,
+        record_refund=record_refund,
+        answer_message=answer_message,
+        answer_press=answer_press,
+        keep_update_raw=keep_update_raw,
+        metrics=metrics,
+        replies=replies,
+        usernames=usernames,
+        wake_relay=relay.provided.wake,
+    )

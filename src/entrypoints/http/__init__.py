@@ -1,0 +1,1 @@
+"""HTTP: who asks, what for, and the answer. Nothing is decided here."""

@@ -1,0 +1,85 @@
+"""The HTTP application: every route, and what each is handed."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from domain.errors import Refusal
+from entrypoints.container import Container
+from entrypoints.http import checks, openapi, operations, purchases, webhook
+from entrypoints.http.bodies import MAX_BODY_BYTES, json_text
+from entrypoints.http.problems import fail, refuse, refuse_http
+from entrypoints.http.request_ids import RequestIds
+
+ROUTES: Sequence[Any] = (
+    webhook.receive_update,
+    webhook.receive_update_of_main,
+    purchases.show_catalog,
+    purchases.send_invoice,
+    purchases.link_invoice,
+    purchases.my_entitlements,
+    purchases.my_payments,
+    checks.user_entitlements,
+    checks.user_feature,
+    operations.live,
+    operations.ready,
+    operations.show_metrics,
+    *openapi.ROUTES,
+)
+
+
+def create_app(container: Container) -> ASGIApp:
+    """The application over what the container holds; its lifespan starts and stops the relay."""
+
+    @asynccontextmanager
+    async def running(_app: Litestar) -> AsyncIterator[None]:
+        relay, desk = container.relay(), container.update_desk()
+        relay.start()
+        try:
+            yield
+        finally:
+            desk.close()
+            relay.stop()
+            for bot in container.bots().values():
+                bot.close()
+            container.engine().dispose()
+
+    handed: Mapping[str, Callable[[], Any]] = {
+        "callers": container.callers,
+        "door": container.door,
+        "desk": container.update_desk,
+        "shop": container.shop,
+        "send_invoice": container.send_invoice,
+        "link_invoice": container.link_invoice,
+        "list_entitlements": container.list_entitlements,
+        "list_payments": container.list_payments,
+        "check_feature": container.check_feature,
+        "readiness": container.readiness,
+        "metrics": container.metrics,
+    }
+    app = Litestar(
+        route_handlers=ROUTES,
+        dependencies={
+            "json_text": Provide(json_text),
+            **{name: _always(provider()) for name, provider in handed.items()},
+        },
+        exception_handlers={Refusal: refuse, HTTPException: refuse_http, Exception: fail},
+        lifespan=[running],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=webhook.MAX_UPDATE_BYTES,
+        debug=False,
+    )
+    return RequestIds(app)
+
+
+def _always(thing: Any) -> Provide:
+    def give() -> Any:
+        return thing
+
+    return Provide(give, sync_to_thread=False)

@@ -1,0 +1,97 @@
+"""Bodies, read within a limit and decoded strictly: no field is guessed, none is ignored, all mistakes are told."""
+
+import json
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from domain.errors import InvalidRequest, TooLarge
+from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
+
+MAX_BODY_BYTES = 64 << 10
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+class JsonText(bytes):
+    """A whole body, not yet decoded."""
+
+
+async def read_body(request: Request[Any, Any, Any], at_most: int = MAX_BODY_BYTES) -> bytes:
+    """The body as it came, of at most that many bytes.
+
+    Raises TooLarge as soon as there are more, and UnsupportedMediaType for a compressed one.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not taken.")
+    if int(request.headers.get("content-length", "0")) > at_most:
+        raise TooLarge(f"The body is larger than {at_most} bytes.")
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > at_most:
+            raise TooLarge(f"The body is larger than {at_most} bytes.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def json_text(request: Request[Any, Any, Any]) -> JsonText:
+    """The body of a request of ours, which must be called JSON."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("The body must be application/json.")
+    return JsonText(await read_body(request))
+
+
+def decode(text: JsonText, shape: type[Body]) -> Body:
+    """Raises BadBody with every mistake in it."""
+    fields = _object(text)
+    mistakes, values = [], {}
+    known = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    for name, field in known.items():
+        if name not in fields:
+            if field.required:
+                mistakes.append(Mistake(f"/{name}", "is missing"))
+            continue
+        try:
+            values[field.name] = msgspec.convert(fields[name], field.type, strict=True)
+        except msgspec.ValidationError as problem:
+            mistakes.append(Mistake(f"/{name}", str(problem)))
+    for name in fields:
+        if name not in known:
+            mistakes.append(Mistake(f"/{name[:64]}", f"is not known here; known are {', '.join(known)}"))
+    if mistakes:
+        raise BadBody(mistakes)
+    return shape(**values)
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        decoded = json.loads(text, object_pairs_hook=_undoubled, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise BadBody([Mistake("", "is no JSON")]) from None
+    if not isinstance(decoded, dict):
+        raise BadBody([Mistake("", "must be a JSON object")])
+    return decoded
+
+
+def _undoubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    decoded = dict(pairs)
+    if len(decoded) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise BadBody([Mistake(f"/{name[:64]}", "is there twice") for name in decoded if names.count(name) > 1])
+    return decoded
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)
+
+
+def bounded(text: str | None, default: int, least: int, most: int, name: str) -> int:
+    """A whole number from the query. Raises InvalidRequest, naming it."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+        raise InvalidRequest(f"{name} must be a whole number from {least} to {most}.")
+    return int(text)

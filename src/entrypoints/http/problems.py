@@ -1,0 +1,105 @@
+"""Every error as RFC 9457 `application/problem+json` with a stable code; a fault of ours is a 503, never a 500."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from domain.errors import RateLimited, Refusal, Unavailable
+
+STATUS = {
+    "invalid_request": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "already_entitled": 409,
+    "conflict": 409,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "idempotency_mismatch": 422,
+    "unknown_plan": 422,
+    "method_unavailable": 422,
+    "rate_limited": 429,
+    "provider_unavailable": 502,
+    "unavailable": 503,
+}
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger("tollgram")
+
+_OF_THE_FRAMEWORK = {
+    400: ("invalid_request", "The request can't be understood."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method."),
+    413: ("too_large", "The body is too large."),
+    415: ("unsupported_media_type", "The body is of a type that is not taken here."),
+}
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a body: `pointer` is where (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong. `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[Mistake] = []
+
+
+class BadBody(Refusal):
+    """A body that is no JSON object of the right shape, with every mistake in it."""
+
+    code = "invalid_request"
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__("; ".join(f"{mistake.pointer or 'body'}: {mistake.detail}" for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+class UnsupportedMediaType(Refusal):
+    code = "unsupported_media_type"
+
+
+def refuse(_request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
+    """The answer to a request that we do not carry out."""
+    mistakes = refusal.mistakes if isinstance(refusal, BadBody) else []
+    retry_after = refusal.retry_after_s if isinstance(refusal, RateLimited) else None
+    if isinstance(refusal, Unavailable):
+        log.error("request.failed", reason=refusal.code, problem=str(refusal), exc_info=refusal)
+    return _response(refusal.code, str(refusal), mistakes, retry_after)
+
+
+def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """The answer where the framework refuses: no such address, a wrong method, a path that can't be read."""
+    code, detail = _OF_THE_FRAMEWORK.get(error.status_code, ("", ""))
+    return _response(code, detail, [], None) if code else fail(request, error)
+
+
+def fail(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to a fault of ours that nothing names; its whole trace is in the log."""
+    log.error("request.failed", reason="unavailable", problem=type(error).__name__, exc_info=error)
+    return _response("unavailable", "This did not work, and nothing was changed. Try again.", [], None)
+
+
+def _response(code: str, detail: str, mistakes: list[Mistake], retry_after_s: int | None) -> Response[bytes]:
+    status = STATUS[code]
+    problem = Problem(
+        type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=mistakes
+    )
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    return Response(msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)

@@ -1,0 +1,93 @@
+"""What users call: the catalog, an invoice into their chat or as a link, and what they hold and have paid."""
+
+from typing import Any
+
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+
+from application.access import ListEntitlements, ListPayments
+from application.invoicing import LinkInvoice, Order, SendInvoice
+from application.ports import Page
+from application.shop import Shop
+from domain.catalog import Method
+from domain.errors import InvalidRequest
+from domain.ids import BotName, UserId
+from entrypoints.http.bodies import JsonText, bounded, decode
+from entrypoints.http.callers import Callers
+from entrypoints.http.shapes import (
+    CatalogShape,
+    EntitlementList,
+    EntitlementShape,
+    InvoiceLink,
+    PaymentList,
+    PaymentShape,
+    Purchase,
+    SentInvoice,
+)
+
+AnyRequest = Request[Any, Any, Any]
+MAX_PAGE = 200
+PAGE = 50
+
+
+@get("/api/v1/catalog", sync_to_thread=False)
+def show_catalog(shop: NamedDependency[Shop]) -> CatalogShape:
+    return CatalogShape.of(shop.catalog, shop.tills)
+
+
+@post("/api/v1/telegram/payment/send-invoice", status_code=200, sync_to_thread=True)
+def send_invoice(
+    request: AnyRequest,
+    json_text: NamedDependency[JsonText],
+    callers: NamedDependency[Callers],
+    send_invoice: NamedDependency[SendInvoice],
+) -> SentInvoice:
+    invoice, message_id = send_invoice(_order(callers, callers.user(request), json_text))
+    return SentInvoice.of(invoice, message_id)
+
+
+@post("/api/v1/telegram/payment/invoice-link", status_code=200, sync_to_thread=True)
+def link_invoice(
+    request: AnyRequest,
+    json_text: NamedDependency[JsonText],
+    callers: NamedDependency[Callers],
+    link_invoice: NamedDependency[LinkInvoice],
+) -> InvoiceLink:
+    invoice, url = link_invoice(_order(callers, callers.user(request), json_text))
+    return InvoiceLink.of(invoice, url)
+
+
+@get("/api/v1/me/entitlements", sync_to_thread=True)
+def my_entitlements(
+    request: AnyRequest, callers: NamedDependency[Callers], list_entitlements: NamedDependency[ListEntitlements]
+) -> EntitlementList:
+    return entitlements_of(callers.user(request), list_entitlements)
+
+
+@get("/api/v1/me/payments", sync_to_thread=True)
+def my_payments(
+    request: AnyRequest, callers: NamedDependency[Callers], list_payments: NamedDependency[ListPayments]
+) -> PaymentList:
+    page = Page(
+        limit=bounded(request.query_params.get("limit"), PAGE, 1, MAX_PAGE, "limit"),
+        cursor=request.query_params.get("cursor"),
+    )
+    payments = list_payments(callers.user(request), page)
+    return PaymentList(items=[PaymentShape.of(payment) for payment in payments.items], next_cursor=payments.next_cursor)
+
+
+def entitlements_of(user_id: UserId, list_entitlements: ListEntitlements) -> EntitlementList:
+    entitlements, now = list_entitlements(user_id)
+    return EntitlementList(user_id=user_id, entitlements=[EntitlementShape.of(e, now) for e in entitlements])
+
+
+def _order(callers: Callers, user_id: UserId, json_text: JsonText) -> Order:
+    purchase = decode(json_text, Purchase)
+    if purchase.bot not in callers.bot_tokens:
+        raise InvalidRequest(f"There is no bot {purchase.bot!r}.")
+    return Order(
+        user_id=user_id,
+        plan_code=purchase.plan_code,
+        method=Method(purchase.method) if purchase.method else None,
+        bot=BotName(purchase.bot),
+    )

@@ -1,0 +1,193 @@
+"""The bodies that go in and out. Field names are fixed: other programs are written against them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from domain.access import Access
+from domain.catalog import Catalog, Plan, Tills
+from domain.entitlement import Entitlement
+from domain.invoice import Invoice
+from domain.payment import Payment
+
+PlanCodeText = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,40}$")]
+BotNameText = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,32}$")]
+
+
+class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+    """What to buy, and how. Without `method`: by Stars where the plan is priced in them, else Telegram Pay."""
+
+    plan_code: PlanCodeText
+    method: Literal["stars", "telegram"] | None = None
+    bot: BotNameText = "main"
+
+
+class PriceShape(msgspec.Struct, frozen=True, kw_only=True):
+    method: str
+    amount: int
+    currency: str
+
+
+class PlanShape(msgspec.Struct, frozen=True, kw_only=True):
+    plan_code: str
+    title: str
+    description: str
+    features: list[str]
+    limits: dict[str, int]
+    duration: str
+    prices: list[PriceShape]
+
+
+class CatalogShape(msgspec.Struct, frozen=True, kw_only=True):
+    plans: list[PlanShape]
+
+    @classmethod
+    def of(cls, catalog: Catalog, tills: Tills) -> "CatalogShape":
+        return cls(plans=[_plan(plan, tills) for plan in catalog.plans.values()])
+
+
+class IssuedInvoice(msgspec.Struct, frozen=True, kw_only=True):
+    invoice_id: str
+    plan_code: str
+    method: str
+    amount: int
+    currency: str
+    expires_at: datetime
+
+
+class SentInvoice(IssuedInvoice, frozen=True, kw_only=True):
+    telegram_message_id: int
+
+    @classmethod
+    def of(cls, invoice: Invoice, message_id: int) -> "SentInvoice":
+        return msgspec.convert({**_invoice(invoice), "telegram_message_id": message_id}, cls)
+
+
+class InvoiceLink(IssuedInvoice, frozen=True, kw_only=True):
+    url: str
+
+    @classmethod
+    def of(cls, invoice: Invoice, url: str) -> "InvoiceLink":
+        return msgspec.convert({**_invoice(invoice), "url": url}, cls)
+
+
+class EntitlementShape(msgspec.Struct, frozen=True, kw_only=True):
+    entitlement_id: str
+    plan_code: str
+    features: list[str]
+    limits: dict[str, int]
+    active: bool
+    granted_at: datetime
+    starts_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    source: str
+
+    @classmethod
+    def of(cls, entitlement: Entitlement, now: datetime) -> "EntitlementShape":
+        return cls(
+            entitlement_id=entitlement.id,
+            plan_code=entitlement.plan_code,
+            features=list(entitlement.features),
+            limits=dict(entitlement.limits),
+            active=entitlement.open(now),
+            granted_at=entitlement.granted_at,
+            starts_at=entitlement.starts_at,
+            expires_at=entitlement.expires_at,
+            revoked_at=entitlement.revoked_at,
+            source=entitlement.source,
+        )
+
+
+class EntitlementList(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: int
+    entitlements: list[EntitlementShape]
+
+
+class PaymentShape(msgspec.Struct, frozen=True, kw_only=True):
+    payment_id: str
+    invoice_id: str | None
+    plan_code: str | None
+    method: str
+    amount: int
+    currency: str
+    status: str
+    paid_at: datetime
+    refunded_at: datetime | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> "PaymentShape":
+        return cls(
+            payment_id=payment.id,
+            invoice_id=payment.invoice_id,
+            plan_code=payment.plan_code,
+            method=payment.charge.method,
+            amount=payment.charge.paid.amount,
+            currency=payment.charge.paid.currency,
+            status=payment.status,
+            paid_at=payment.charge.charged_at,
+            refunded_at=payment.refunded_at,
+        )
+
+
+class PaymentList(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[PaymentShape]
+    next_cursor: str | None
+
+
+class FeatureAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: int
+    feature: str
+    allowed: bool
+    plan_code: str | None
+    expires_at: datetime | None
+    limits: dict[str, int]
+
+    @classmethod
+    def of(cls, user_id: int, feature: str, access: Access) -> "FeatureAnswer":
+        return cls(
+            user_id=user_id,
+            feature=feature,
+            allowed=access.allowed,
+            plan_code=access.plan_code,
+            expires_at=access.expires_at,
+            limits=dict(access.limits),
+        )
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """`missing` names what stands in the way; empty where all is well."""
+
+    status: Literal["ok", "unavailable"]
+    missing: list[str] = []
+
+
+def _plan(plan: Plan, tills: Tills) -> PlanShape:
+    offers = [(method, tills.offer(plan, method)) for method in tills.methods_for(plan)]
+    return PlanShape(
+        plan_code=plan.code,
+        title=plan.title,
+        description=plan.description,
+        features=list(plan.features),
+        limits=dict(plan.limits),
+        duration=str(plan.duration),
+        prices=[
+            PriceShape(method=method, amount=offer.price.amount, currency=offer.price.currency)
+            for method, offer in offers
+            if offer
+        ],
+    )
+
+
+def _invoice(invoice: Invoice) -> Mapping[str, object]:
+    price = invoice.offer.price
+    return {
+        "invoice_id": invoice.id,
+        "plan_code": invoice.offer.plan_code,
+        "method": invoice.method,
+        "amount": price.amount,
+        "currency": price.currency,
+        "expires_at": invoice.expires_at,
+    }

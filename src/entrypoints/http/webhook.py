@@ -1,0 +1,184 @@
+"""Telegram's webhook. Nothing reads an update but through the check that it is authentic.
+
+An authentic update that we can't understand is kept raw and answered 200, since Telegram would send it again for a
+day and hold back all that comes after it. Only a fault of our own is answered 503, so that it does come again.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, TypeVar
+
+import structlog
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from adapters.telegram.replies import NO_CALL, Replies
+from adapters.telegram.updates import Ignored, Unreadable, Update, read_update
+from adapters.telegram.usernames import Usernames
+from adapters.telemetry.metrics import Metrics
+from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
+from application.pre_checkout import JudgePreCheckouts
+from application.refunds import RecordRefund
+from application.settlement import SettleCharges
+from application.updates import KeepUpdateRaw
+from domain.errors import NotFound, Unauthenticated
+from domain.ids import BotName
+from domain.invoice import Objection, PreCheckout
+from domain.payment import Charge, Refund
+from entrypoints.http.addresses import Network, require_network
+from entrypoints.http.bodies import read_body
+
+AnyRequest = Request[Any, Any, Any]
+Answer = TypeVar("Answer")
+
+MAX_UPDATE_BYTES = 1 << 20
+SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 the header's name
+PRE_CHECKOUT_DEADLINE_S = 8.0
+"""Telegram gives up on a pre-checkout after 10 s (https://core.telegram.org/bots/api#precheckoutquery)."""
+THREADS = 16
+
+log = structlog.get_logger("tollgram")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Who may report updates: from where, and with which secret."""
+
+    bots: frozenset[BotName]
+    secrets: Sequence[str]
+    networks: Sequence[Network] = ()
+    trusted_proxies: Sequence[Network] = ()
+
+    async def admit(self, request: AnyRequest, bot: str) -> "AuthenticUpdate":
+        """The body of a call that comes from Telegram.
+
+        Raises Forbidden, NotFound, Unauthenticated or TooLarge, and reads no body before the first three are settled.
+        """
+        require_network(request, self.networks, self.trusted_proxies)
+        if bot not in self.bots:
+            raise NotFound(f"There is no bot {bot!r}.")
+        presented = request.headers.getall(SECRET_HEADER, [])
+        # All are compared, so that the time it takes tells nothing.
+        good = [hmac.compare_digest(presented[0].encode(), secret.encode()) for secret in self.secrets if presented]
+        if len(presented) != 1 or not any(good):
+            raise Unauthenticated("The webhook's secret is missing or wrong.")
+        return AuthenticUpdate(bot=BotName(bot), body=await read_body(request, MAX_UPDATE_BYTES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticUpdate:
+    bot: BotName
+    body: bytes
+
+    def read(self, username: str | None) -> Update:
+        return read_update(self.body, self.bot, username)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateDesk:
+    """Takes each update to the use case that it is for, on a bounded set of threads.
+
+    Pre-checkouts have threads of their own: they must be answered also while everything else waits for the database.
+    """
+
+    judge_pre_checkouts: JudgePreCheckouts
+    settle_charges: SettleCharges
+    record_refund: RecordRefund
+    answer_message: AnswerMessage
+    answer_press: AnswerPress
+    keep_update_raw: KeepUpdateRaw
+    metrics: Metrics
+    replies: Replies
+    usernames: Usernames
+    wake_relay: Callable[[], None]
+    deadline_s: float = PRE_CHECKOUT_DEADLINE_S
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "updates"))
+    pre_checkout_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "precheck"))
+
+    async def take(self, authentic: AuthenticUpdate) -> bytes:
+        """The reply: one Bot API call, or nothing to say."""
+        reply = await self._take(authentic)
+        self.wake_relay()
+        return reply
+
+    async def _take(self, authentic: AuthenticUpdate) -> bytes:
+        began = perf_counter()
+        update = authentic.read(self.usernames.of(authentic.bot))
+        self.metrics.updates.labels(authentic.bot, update.type).inc()
+        match update.content:
+            case PreCheckout():
+                return await self._judge(update.content, update, began)
+            case Charge():
+                await self._run(self.settle_charges, [update.content])
+                self.metrics.payment_processing.observe(perf_counter() - began)
+            case Refund():
+                await self._run(self.record_refund, update.content)
+            case ChatMessage():
+                await self._run(self.answer_message, update.content)
+            case ButtonPress():
+                toast = await self._run(self.answer_press, update.content)
+                if update.query_id:
+                    return self.replies.callback(update.query_id, toast, update.language)
+            case Unreadable():
+                await self._run(
+                    self.keep_update_raw, authentic.bot, update.update_id, authentic.body, update.content.problem
+                )
+                if update.query_id and update.type == "pre_checkout_query":
+                    return self.replies.pre_checkout(update.query_id, Objection.BAD_PAYLOAD, update.language)
+            case Ignored():
+                log.debug("update.ignored", bot=authentic.bot, type=update.type, reason=update.content.reason)
+        return NO_CALL
+
+    async def _judge(self, query: PreCheckout, update: Update, began: float) -> bytes:
+        left_s = self.deadline_s - (perf_counter() - began)
+        try:
+            async with asyncio.timeout(left_s):
+                decisions = await self._on(self.pre_checkout_threads, self.judge_pre_checkouts, [query])
+            objection = decisions[query.query_id]
+        except Exception as error:
+            log.error("pre_checkout.failed", user_id=query.payer, problem=type(error).__name__, exc_info=error)
+            self.metrics.errors.labels(query.bot).inc()
+            objection = self.judge_pre_checkouts.undecided(query)
+        return self.replies.pre_checkout(query.query_id, objection, update.language)
+
+    async def _run(self, use_case: Callable[..., Answer], *arguments: object) -> Answer:
+        return await self._on(self.threads, use_case, *arguments)
+
+    async def _on(self, threads: ThreadPoolExecutor, use_case: Callable[..., Answer], *arguments: object) -> Answer:
+        context = copy_context()  # so that log lines written on the thread bear the request's id
+        return await asyncio.get_running_loop().run_in_executor(threads, context.run, use_case, *arguments)
+
+    def close(self) -> None:
+        """Let running use cases end, and start none that still wait."""
+        self.threads.shutdown(cancel_futures=True)
+        self.pre_checkout_threads.shutdown(wait=False, cancel_futures=True)
+
+
+@post("/api/v1/telegram/{bot:str}/webhook", status_code=200)
+async def receive_update(
+    request: AnyRequest, bot: FromPath[str], door: NamedDependency[Door], desk: NamedDependency[UpdateDesk]
+) -> Response[bytes]:
+    return await _receive(request, bot, door, desk)
+
+
+@post("/api/v1/telegram/webhook", status_code=200)
+async def receive_update_of_main(
+    request: AnyRequest, door: NamedDependency[Door], desk: NamedDependency[UpdateDesk]
+) -> Response[bytes]:
+    return await _receive(request, "main", door, desk)
+
+
+async def _receive(request: AnyRequest, bot: str, door: Door, desk: UpdateDesk) -> Response[bytes]:
+    authentic = await door.admit(request, bot)
+    try:
+        reply = await desk.take(authentic)
+    except Exception:
+        desk.metrics.errors.labels(authentic.bot).inc()
+        raise
+    return Response(reply, media_type="application/json")

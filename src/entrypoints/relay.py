@@ -1,0 +1,74 @@
+"""The worker that carries letters out of the outbox, beside the service in the same process."""
+
+import threading
+from dataclasses import dataclass, field
+
+import structlog
+
+from adapters.telegram.usernames import Usernames
+from application.outbox import DeliverOutbox
+from application.updates import ForgetUpdates
+
+CARRIERS = 4
+AT_ONCE = 4
+IDLE_S = 0.5
+AFTER_TROUBLE_S = 2.0
+TIDY_EVERY_S = 3600.0
+ASK_AGAIN_S = 30.0
+STOP_WITHIN_S = 10.0
+log = structlog.get_logger("tollgram")
+
+
+@dataclass
+class Relay:
+    """A few threads, so that one slow chat does not hold up the others. `wake` makes them look at once."""
+
+    deliver: DeliverOutbox
+    forget_updates: ForgetUpdates
+    usernames: Usernames
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _work: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        works = [self._carry] * CARRIERS + [self._tidy, self._get_known]
+        self._threads = [threading.Thread(target=work, name=work.__name__, daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Something was written to the outbox."""
+        self._work.set()
+
+    def stop(self) -> None:
+        """Letters that are under way are carried to the end; the rest waits for the next start."""
+        self._stopping.set()
+        self._work.set()
+        for thread in self._threads:
+            thread.join(STOP_WITHIN_S)
+
+    def _carry(self) -> None:
+        while not self._stopping.is_set():
+            self._work.clear()  # before looking, so that what is written from here on wakes us again
+            try:
+                carried = self.deliver(AT_ONCE)
+            except Exception as error:
+                log.error("outbox.failed", problem=type(error).__name__, exc_info=error)
+                self._stopping.wait(AFTER_TROUBLE_S)
+                continue
+            if not carried:
+                self._work.wait(IDLE_S)
+
+    def _tidy(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.forget_updates()
+            except Exception as error:
+                log.error("updates.not_forgotten", problem=type(error).__name__, exc_info=error)
+            self._stopping.wait(TIDY_EVERY_S)
+
+    def _get_known(self) -> None:
+        """Learn what our bots are called; Telegram may be away while we start."""
+        while (problems := self.usernames.learn()) and not self._stopping.is_set():
+            log.warning("bot.not_known", problem="; ".join(f"{bot}: {problem}" for bot, problem in problems.items()))
+            self._stopping.wait(ASK_AGAIN_S)
