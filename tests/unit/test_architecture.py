@@ -53,6 +53,12 @@ PLANTS = [
         id="a use case does",
     ),
     pytest.param(
+        "Only the composition root knows the container",
+        {"adapters/planted.py": "import dependency_injector", "entrypoints/planted.py": "import dependency_injector"},
+        ["adapters.planted -> dependency_injector", "entrypoints.planted -> dependency_injector"],
+        id="an adapter and an entrypoint wire themselves",
+    ),
+    pytest.param(
         "Adapters do not know each other",
         {
             "adapters/planted.py": "",
@@ -124,6 +130,22 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
     ]
 
     assert named_so == []
+
+
+def test_asking_for_help_loads_nothing_heavy() -> None:
+    asked = subprocess.run(
+        [str(Path(sys.executable).with_name("tollgram")), "--help"],
+        env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in asked.stderr.splitlines()}
+
+    assert asked.returncode == 0, asked.stderr
+    assert "Usage" in asked.stdout
+    assert "entrypoints" in imported
+    assert imported & {"litestar", "sqlalchemy", "telethon", "stripe"} == set()
 
 
 def lint_imports(source: Path) -> subprocess.CompletedProcess[str]:
