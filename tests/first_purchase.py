@@ -29,9 +29,11 @@ def buy(service: str, sandbox: str, token: str) -> str:
         _press(telegram, user, stars)
         invoice = _eventually(lambda: next((m for m in _said(telegram, user) if "invoice" in m), None))
         paid = _ok(telegram.post("/pay", json={"user_id": user, "message_id": invoice["message_id"], "wait": True}))
-        if paid["outcome"] != "paid":
+        if paid["status"] != "paid":
             raise SystemExit(f"not paid: {paid}")
-        confirmation = _eventually(lambda: next((m for m in _said(telegram, user) if "until" in m.get("text", "")), None))
+        confirmation = _eventually(
+            lambda: next((m for m in _said(telegram, user) if "until" in m.get("text", "")), None)
+        )
     check = f"{service}/internal/v1/users/{user}/features/{FEATURE}"
     answer = _ok(httpx.get(check, headers={"Authorization": f"Bearer {token}"}, timeout=10, trust_env=False))
     if answer["allowed"] is not True:
@@ -46,7 +48,8 @@ def _created(telegram: httpx.Client) -> int:
 
 def _said(telegram: httpx.Client, user: int) -> list[dict[str, Any]]:
     state = _ok(telegram.get("/state"))
-    return [message for chat in state["chats"] if chat["id"] == user for message in chat["messages"]]
+    chats = [chat for chat in state["chats"] if chat["chat"]["id"] == user]
+    return [view["message"] for chat in chats for view in chat["messages"]]
 
 
 def _button(telegram: httpx.Client, user: int, label: str) -> tuple[int, str] | None:
@@ -73,7 +76,9 @@ def _eventually(look: Callable[[], Any]) -> Any:
 
 def _ok(response: httpx.Response) -> Any:
     if not response.is_success:
-        raise SystemExit(f"{response.request.method} {response.request.url} answered {response.status_code}: {response.text}")
+        raise SystemExit(
+            f"{response.request.method} {response.request.url} answered {response.status_code}: {response.text}"
+        )
     return response.json()
 
 

@@ -24,8 +24,8 @@ from application.access import CheckFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
-from application.pre_checkout import JudgePreCheckouts
 from application.ports import Clock
+from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
 from application.shop import Shop

@@ -8,8 +8,9 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN = "[hidden]"
+FIRST = ("timestamp", "level", "event", "request_id")
 # These tell of every request with its whole address, which for the Bot API holds the token.
-_TOO_TALKATIVE = ("httpx", "httpcore", "urllib3", "uvicorn.access")
+_TOO_TALKATIVE = ("httpx", "httpcore", "urllib3", "uvicorn.access", "alembic")
 
 
 def configure_logs(*, level: str, form: str, secrets: Iterable[str]) -> None:
@@ -23,7 +24,12 @@ def configure_logs(*, level: str, form: str, secrets: Iterable[str]) -> None:
     hide = _hide(tuple(secrets))
     after: list[Processor]
     if form == "json":
-        after = [structlog.processors.format_exc_info, hide, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        after = [
+            structlog.processors.format_exc_info,
+            hide,
+            _in_order,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
     else:
         after = [structlog.processors.format_exc_info, hide, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     structlog.configure(
@@ -56,6 +62,12 @@ def _hide(secrets: tuple[str, ...]) -> Processor:
         return {key: _without(value, secrets) for key, value in event.items()}
 
     return hide
+
+
+def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The same fields first on every line, so that a person can read down them."""
+    first = {name: event.pop(name) for name in FIRST if name in event}
+    return {**first, **event}
 
 
 def _without(value: object, secrets: tuple[str, ...]) -> object:

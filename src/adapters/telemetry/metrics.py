@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
@@ -20,6 +20,7 @@ class Metrics:
     """`gauges` gives those figures that are counted in the database at the moment they are asked for."""
 
     def __init__(self, gauges: Callable[[], Gauges]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a time for each counter that nobody asks for
         self.registry = CollectorRegistry()
         own = self.registry
         self.payments = Counter(

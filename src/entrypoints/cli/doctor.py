@@ -98,9 +98,7 @@ def _selling(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     priced = {currency for plan in catalog.plans.values() for currency in plan.prices}
     for plan in catalog.plans.values():
         if STARS not in plan.prices and not settings.provider_token:
-            yield Finding(
-                Verdict.WARNING, "methods", f"{plan.code} can't be bought by any method", "Price it in XTR."
-            )
+            yield Finding(Verdict.WARNING, "methods", f"{plan.code} can't be bought by any method", "Price it in XTR.")
     if settings.provider_token and settings.payment_currency in priced:
         yield Finding(
             Verdict.WARNING,
@@ -110,7 +108,10 @@ def _selling(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         )
     if not settings.support_contact:
         yield Finding(
-            Verdict.WARNING, "support", "/paysupport names nobody to write to", "Set SUPPORT_CONTACT, such as @your_name."
+            Verdict.WARNING,
+            "support",
+            "/paysupport names nobody to write to",
+            "Set SUPPORT_CONTACT, as in @your_name.",
         )
 
 
@@ -144,5 +145,3 @@ def _bot(settings: Settings, name: BotName, bot: BotApi) -> Iterator[Finding]:
             f"{info.pending_update_count} updates wait; Telegram says: {info.last_error_message}",
             "Is the service running, and does it hold the secret that was set with the webhook?",
         )
-
-

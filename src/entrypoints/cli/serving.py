@@ -70,4 +70,3 @@ def sandbox(*, host: str, port: int) -> None:
             service_features=tuple(os.environ.get("SANDBOX_SERVICE_FEATURES", "").split()),
         ),
     )
-

@@ -18,6 +18,4 @@ def make_token(*, user_id: int, scopes: tuple[str, ...], hours: int) -> str:
             WRONG,
         )
     maker = TokenMaker(settings.jwt_secret, settings.jwt_audience, settings.jwt_issuer)
-    return maker.make(
-        subject=str(user_id), scopes=scopes, now=SystemClock().now(), good_for=timedelta(hours=hours)
-    )
+    return maker.make(subject=str(user_id), scopes=scopes, now=SystemClock().now(), good_for=timedelta(hours=hours))

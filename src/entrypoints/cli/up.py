@@ -58,7 +58,9 @@ def up(*, port: int, sandbox_port: int) -> int:
         subprocess.run([*_TOLLGRAM, "migrate"], env=values, check=True)  # noqa: S603 our own command
         parts["service"] = stack.enter_context(_part(["serve", "--port", str(port)], values))
         _await(parts["service"], f"http://{HOST}:{port}/health/ready", "the service")
-        registered = not (real and settings.telegram_api_base == TELEGRAM_API and settings.public_url.startswith("http:"))
+        registered = not (
+            real and settings.telegram_api_base == TELEGRAM_API and settings.public_url.startswith("http:")
+        )
         if registered:
             subprocess.run([*_TOLLGRAM, "webhook", "set"], env=values, check=True, stdout=sys.stderr)  # noqa: S603
         _tell(settings, port, None if real else sandbox_port, registered=registered)
@@ -153,7 +155,11 @@ def _tell(settings: Settings, port: int, sandbox_port: int | None, *, registered
     lines = []
     if sandbox_port is not None:
         lines += [f"Buy a plan       http://{HOST}:{sandbox_port}/", ""]
-    lines += [f"The service      {service}", f"API reference    {service}/schema", f"Metrics          {service}/metrics"]
+    lines += [
+        f"The service      {service}",
+        f"API reference    {service}/schema",
+        f"Metrics          {service}/metrics",
+    ]
     if not registered:
         lines += [
             "",
@@ -164,7 +170,7 @@ def _tell(settings: Settings, port: int, sandbox_port: int | None, *, registered
         lines += [
             "",
             "Ask as another service would, in a second terminal:",
-            f"  curl -H \"Authorization: Bearer $(cat {VAR}/demo-token)\" \\",
+            f'  curl -H "Authorization: Bearer $(cat {VAR}/demo-token)" \\',
             f"    {service}/internal/v1/users/1001/features/signals",
         ]
         (VAR / "demo-token").touch(mode=0o600)

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp
 from domain.errors import Refusal
 from entrypoints.container import Container
 from entrypoints.http import checks, openapi, operations, purchases, webhook
-from entrypoints.http.bodies import MAX_BODY_BYTES, json_text
+from entrypoints.http.bodies import json_text
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
 

@@ -58,9 +58,8 @@ def decode(text: JsonText, shape: type[Body]) -> Body:
             values[field.name] = msgspec.convert(fields[name], field.type, strict=True)
         except msgspec.ValidationError as problem:
             mistakes.append(Mistake(f"/{name}", str(problem)))
-    for name in fields:
-        if name not in known:
-            mistakes.append(Mistake(f"/{name[:64]}", f"is not known here; known are {', '.join(known)}"))
+    unknown = [name for name in fields if name not in known]
+    mistakes += [Mistake(f"/{name[:64]}", f"is not known here; known are {', '.join(known)}") for name in unknown]
     if mistakes:
         raise BadBody(mistakes)
     return shape(**values)

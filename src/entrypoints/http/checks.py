@@ -4,13 +4,13 @@ import re
 from typing import Any
 
 from litestar import Request, get
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from application.access import CheckFeature, ListEntitlements
 from domain.errors import InvalidRequest
 from domain.ids import MAX_USER_ID, UserId
 from entrypoints.http.callers import Callers
+from entrypoints.http.handed import Handed
 from entrypoints.http.purchases import entitlements_of
 from entrypoints.http.shapes import EntitlementList, FeatureAnswer
 
@@ -24,8 +24,8 @@ _USER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 def user_entitlements(
     request: AnyRequest,
     user_id: FromPath[str],
-    callers: NamedDependency[Callers],
-    list_entitlements: NamedDependency[ListEntitlements],
+    callers: Handed[Callers],
+    list_entitlements: Handed[ListEntitlements],
 ) -> EntitlementList:
     callers.service(request, READ)
     return entitlements_of(_user(user_id), list_entitlements)
@@ -36,8 +36,8 @@ def user_feature(
     request: AnyRequest,
     user_id: FromPath[str],
     feature: FromPath[str],
-    callers: NamedDependency[Callers],
-    check_feature: NamedDependency[CheckFeature],
+    callers: Handed[Callers],
+    check_feature: Handed[CheckFeature],
 ) -> FeatureAnswer:
     callers.service(request, READ)
     user = _user(user_id)

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from litestar import Response, get
-from litestar.di import NamedDependency
 
 from adapters.telemetry.metrics import CONTENT_TYPE, Metrics
 from domain.errors import Unavailable
+from entrypoints.http.handed import Handed
 from entrypoints.http.shapes import Health
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,13 @@ def live() -> Health:
 
 
 @get("/health/ready", sync_to_thread=True)
-def ready(readiness: NamedDependency[Readiness]) -> Response[Health]:
+def ready(readiness: Handed[Readiness]) -> Response[Health]:
     missing = readiness.missing()
-    return Response(Health(status="unavailable" if missing else "ok", missing=missing), status_code=503 if missing else 200)
+    return Response(
+        Health(status="unavailable" if missing else "ok", missing=missing), status_code=503 if missing else 200
+    )
 
 
 @get("/metrics", sync_to_thread=True)
-def show_metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+def show_metrics(metrics: Handed[Metrics]) -> Response[bytes]:
     return Response(metrics.exposition(), media_type=CONTENT_TYPE)

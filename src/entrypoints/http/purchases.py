@@ -3,7 +3,6 @@
 from typing import Any
 
 from litestar import Request, get, post
-from litestar.di import NamedDependency
 
 from application.access import ListEntitlements, ListPayments
 from application.invoicing import LinkInvoice, Order, SendInvoice
@@ -14,6 +13,7 @@ from domain.errors import InvalidRequest
 from domain.ids import BotName, UserId
 from entrypoints.http.bodies import JsonText, bounded, decode
 from entrypoints.http.callers import Callers
+from entrypoints.http.handed import Handed
 from entrypoints.http.shapes import (
     CatalogShape,
     EntitlementList,
@@ -31,16 +31,16 @@ PAGE = 50
 
 
 @get("/api/v1/catalog", sync_to_thread=False)
-def show_catalog(shop: NamedDependency[Shop]) -> CatalogShape:
+def show_catalog(shop: Handed[Shop]) -> CatalogShape:
     return CatalogShape.of(shop.catalog, shop.tills)
 
 
 @post("/api/v1/telegram/payment/send-invoice", status_code=200, sync_to_thread=True)
 def send_invoice(
     request: AnyRequest,
-    json_text: NamedDependency[JsonText],
-    callers: NamedDependency[Callers],
-    send_invoice: NamedDependency[SendInvoice],
+    json_text: Handed[JsonText],
+    callers: Handed[Callers],
+    send_invoice: Handed[SendInvoice],
 ) -> SentInvoice:
     invoice, message_id = send_invoice(_order(callers, callers.user(request), json_text))
     return SentInvoice.of(invoice, message_id)
@@ -49,9 +49,9 @@ def send_invoice(
 @post("/api/v1/telegram/payment/invoice-link", status_code=200, sync_to_thread=True)
 def link_invoice(
     request: AnyRequest,
-    json_text: NamedDependency[JsonText],
-    callers: NamedDependency[Callers],
-    link_invoice: NamedDependency[LinkInvoice],
+    json_text: Handed[JsonText],
+    callers: Handed[Callers],
+    link_invoice: Handed[LinkInvoice],
 ) -> InvoiceLink:
     invoice, url = link_invoice(_order(callers, callers.user(request), json_text))
     return InvoiceLink.of(invoice, url)
@@ -59,15 +59,13 @@ def link_invoice(
 
 @get("/api/v1/me/entitlements", sync_to_thread=True)
 def my_entitlements(
-    request: AnyRequest, callers: NamedDependency[Callers], list_entitlements: NamedDependency[ListEntitlements]
+    request: AnyRequest, callers: Handed[Callers], list_entitlements: Handed[ListEntitlements]
 ) -> EntitlementList:
     return entitlements_of(callers.user(request), list_entitlements)
 
 
 @get("/api/v1/me/payments", sync_to_thread=True)
-def my_payments(
-    request: AnyRequest, callers: NamedDependency[Callers], list_payments: NamedDependency[ListPayments]
-) -> PaymentList:
+def my_payments(request: AnyRequest, callers: Handed[Callers], list_payments: Handed[ListPayments]) -> PaymentList:
     page = Page(
         limit=bounded(request.query_params.get("limit"), PAGE, 1, MAX_PAGE, "limit"),
         cursor=request.query_params.get("cursor"),

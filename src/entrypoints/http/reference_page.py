@@ -17,7 +17,9 @@ def render(document: Mapping[str, Any]) -> bytes:
         for method, operation in methods.items():
             group = operation["tags"][0]
             groups.setdefault(group, []).append("".join(_operation(method, path, operation, schemas)))
-            links.setdefault(group, []).append(f'<a href="#{operation["operationId"]}">{escape(operation["summary"])}</a>')
+            links.setdefault(group, []).append(
+                f'<a href="#{operation["operationId"]}">{escape(operation["summary"])}</a>'
+            )
     sections = "".join(
         f"<section><h2>{escape(group)}</h2>{''.join(operations)}</section>" for group, operations in groups.items()
     )
@@ -31,7 +33,9 @@ def render(document: Mapping[str, Any]) -> bytes:
 <link rel="stylesheet" href="/schema/reference.css">
 </head>
 <body>
-<nav aria-label="Operations"><p class="brand">{escape(info["title"])} <span>{escape(info["version"])}</span></p>{contents}</nav>
+<nav aria-label="Operations">
+<p class="brand">{escape(info["title"])} <span>{escape(info["version"])}</span></p>{contents}
+</nav>
 <main>
 <h1>API reference</h1>
 <p>{escape(info["description"])}</p>

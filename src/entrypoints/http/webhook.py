@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import structlog
 from litestar import Request, Response, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from adapters.telegram.replies import NO_CALL, Replies
@@ -33,6 +32,7 @@ from domain.invoice import Objection, PreCheckout
 from domain.payment import Charge, Refund
 from entrypoints.http.addresses import Network, require_network
 from entrypoints.http.bodies import read_body
+from entrypoints.http.handed import Handed
 
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
@@ -162,15 +162,13 @@ class UpdateDesk:
 
 @post("/api/v1/telegram/{bot:str}/webhook", status_code=200)
 async def receive_update(
-    request: AnyRequest, bot: FromPath[str], door: NamedDependency[Door], desk: NamedDependency[UpdateDesk]
+    request: AnyRequest, bot: FromPath[str], door: Handed[Door], desk: Handed[UpdateDesk]
 ) -> Response[bytes]:
     return await _receive(request, bot, door, desk)
 
 
 @post("/api/v1/telegram/webhook", status_code=200)
-async def receive_update_of_main(
-    request: AnyRequest, door: NamedDependency[Door], desk: NamedDependency[UpdateDesk]
-) -> Response[bytes]:
+async def receive_update_of_main(request: AnyRequest, door: Handed[Door], desk: Handed[UpdateDesk]) -> Response[bytes]:
     return await _receive(request, "main", door, desk)
 
 
