@@ -17,11 +17,13 @@ Where several bots share one sandbox, name the bot by its id or username with `b
 """
 
 import base64
+import json
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -67,6 +69,95 @@ class Delivery:
     duration_ms: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One POST as a webhook got it."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    at: float
+
+    @property
+    def update(self) -> Json:
+        update: Json = json.loads(self.body)
+        return update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a webhook answers; `after_s` is how long it thinks."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    after_s: float = 0.0
+
+
+class WebhookReceiver:
+    """A bot's webhook for tests of the sandbox itself: keeps what comes, answers what it is told to.
+
+    `answer` may be replaced by any function from an update to a `Reply`; `approve` and `refuse` are two.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.answer: Callable[[Json], Reply] = self.approve
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1  # one packet an answer, or delayed acknowledgements cost 40 ms each
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Says nothing."""
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received = Received(body=body, headers=dict(self.headers), at=time.monotonic())
+                receiver.received.append(received)
+                try:
+                    reply = receiver.answer(received.update)
+                except ValueError:
+                    reply = Reply(status=400)
+                time.sleep(reply.after_s)
+                content = json.dumps(reply.body if reply.body is not None else {}).encode()
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/webhook"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    @staticmethod
+    def approve(update: Json) -> Reply:
+        """Says yes to every pre-checkout, in the answer itself."""
+        return _judge(update, ok=True)
+
+    @staticmethod
+    def refuse(update: Json) -> Reply:
+        return _judge(update, ok=False, error_message="Not today")
+
+    def updates(self, kind: str = "") -> list[Json]:
+        return [one.update for one in self.received if not kind or kind in one.update]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 class SandboxServer:
     """See the module. Every keyword is a field of `entrypoints.sandbox.options.Options`."""
 
@@ -84,6 +175,7 @@ class SandboxServer:
         service_url: str = "",
         service_token: str = "",
         service_features: Sequence[str] = (),
+        quiet_s: float = 0.15,
         port: int = 0,
     ) -> None:
         self._options: dict[str, Any] = {
@@ -99,6 +191,7 @@ class SandboxServer:
             "service_token": service_token,
             "service_features": tuple(service_features),
         }
+        self._quiet_s = quiet_s
         self._port = port
         self.url = ""
 
@@ -372,9 +465,12 @@ class SandboxServer:
 
     # What has happened
 
-    def wait_idle(self, *, timeout_s: float = 15.0, quiet_s: float = 0.15) -> None:
-        """Until every update is delivered, every payment is decided, and no call has come for `quiet_s`."""
-        answer = self._send("POST", "/settle", {"timeout_s": timeout_s, "quiet_s": quiet_s})
+    def wait_idle(self, *, timeout_s: float = 15.0, quiet_s: float | None = None) -> None:
+        """Until every update is delivered, every payment is decided, and no call has come for `quiet_s`.
+
+        A service that sends from an outbox may be quiet for a moment longer: then give more.
+        """
+        answer = self._send("POST", "/settle", {"timeout_s": timeout_s, "quiet_s": quiet_s or self._quiet_s})
         if not answer["idle"]:
             waiting = [update for update in self.updates() if update["state"] == "waiting"]
             said = [(update["kind"], update["attempts"][-1:]) for update in waiting[:5]]
@@ -464,6 +560,12 @@ class SandboxServer:
         """Forgets users, chats, updates, calls, charges and faults; bots keep their webhooks."""
         self._send("POST", "/reset", {})
 
+    def set_webhook(self, url: str, *, secret: str = "a-secret", token: str = BOT_TOKEN, **more: Any) -> None:
+        """As the bot itself would; whatever waits is delivered at once."""
+        answer = self.call("setWebhook", {"url": url, "secret_token": secret, **more}, token=token)
+        if not answer["ok"]:
+            raise SandboxError(answer["description"])
+
     def call(self, method: str, arguments: Mapping[str, Any] | None = None, *, token: str = BOT_TOKEN) -> Json:
         """Calls the Bot API itself, as a bot would; returns the answer, also where it is a refusal."""
         answer: Json = self._http.post(f"/bot{token}/{method}", json=dict(arguments or {})).json()
@@ -488,6 +590,12 @@ class SandboxServer:
         except (ValueError, KeyError, TypeError):
             reason = response.text
         raise SandboxError(f"{response.request.url.path}: {response.status_code} {reason}")
+
+
+def _judge(update: Json, **judgement: Any) -> Reply:
+    if (query := update.get("pre_checkout_query")) is None:
+        return Reply()
+    return Reply(body={"method": "answerPreCheckoutQuery", "pre_checkout_query_id": query["id"], **judgement})
 
 
 def _id(user: Who) -> int:

@@ -45,7 +45,14 @@ def create_app(options: Options | None = None) -> Litestar:
             await telegram.close()
 
     return Litestar(
-        route_handlers=[control.router, service.ask_service, page.static_files, page.page, bot_api.call_method],
+        route_handlers=[
+            control.router,
+            service.ask_service,
+            page.static_files,
+            page.page,
+            page.linked_invoice,
+            bot_api.call_method,
+        ],
         exception_handlers={Impossible: refuse, NoBot: refuse},
         lifespan=[lifespan],
         state=State(),

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, route
 from litestar.datastructures import State
+from litestar.params import FromPath
 
 from entrypoints.sandbox.arguments import Arguments
 from entrypoints.sandbox.checkout import Checkout
@@ -71,7 +72,9 @@ def end(checkout: Checkout, call: Call) -> None:
 
 
 @route("/{bot_and_token:str}/{method:str}", http_method=["GET", "POST"], include_in_schema=False)
-async def call_method(request: Request[Any, Any, State], bot_and_token: str, method: str) -> Response[Any]:
+async def call_method(
+    request: Request[Any, Any, State], bot_and_token: FromPath[str], method: FromPath[str]
+) -> Response[Any]:
     checkout: Checkout = request.app.state.checkout
     telegram = checkout.telegram
     if not bot_and_token.startswith("bot"):

@@ -222,7 +222,7 @@ class Courier:
         except httpx.ConnectError:
             attempt.error = "Connection refused"
             return
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             attempt.error = "Webhook connection closed"
             return
         attempt.status = response.status_code

@@ -26,7 +26,8 @@ _TAGS = {
     "blockquote": "blockquote",
     "tg-emoji": "custom_emoji",
 }
-_TAG = re.compile(r"<(/?)([^\s<>/]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
+_TAG = re.compile(r"<(/?)([^\s>]*)")
+_REST_OF_TAG = re.compile(r"((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>")
 _ATTRIBUTE = re.compile(r"([A-Za-z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 _KNOWN_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|lt|gt|amp|quot);")
 _COMMAND = re.compile(r"(?<![\w/<>])/[A-Za-z0-9_]{1,64}(?:@\w{3,32})?(?![\w/<>])")
@@ -75,11 +76,7 @@ def _read_html(text: str) -> tuple[str, list[Json]]:
     while (at := text.find("<", position)) >= 0:
         take(text[position:at])
         byte = len(text[:at].encode("utf-8", "surrogatepass"))
-        found = _TAG.match(text, at)
-        if found is None:
-            raise _cannot("Unclosed start tag" if text[at + 1 : at + 2] != "/" else "Unclosed end tag", byte)
-        closing, tag, rest = found.group(1), found.group(2).lower(), found.group(3)
-        position = found.end()
+        closing, tag, rest, position = _tag(text, at, byte)
         if closing:
             if not nested:
                 raise _cannot("Unexpected end tag", byte)
@@ -98,10 +95,24 @@ def _read_html(text: str) -> tuple[str, list[Json]]:
     return "".join(plain), [entity for entity in entities if entity["type"] != "text_link" or entity.get("url")]
 
 
+def _tag(text: str, at: int, byte: int) -> tuple[bool, str, str, int]:
+    """(closing, name, attributes, where the text goes on)"""
+    begin = _TAG.match(text, at)
+    assert begin is not None  # noqa: S101 (a less-than sign stands there)
+    closing, name = bool(begin.group(1)), begin.group(2).lower()
+    what = "end" if closing else "start"
+    if begin.end() == len(text):
+        raise _cannot(f"Unclosed {what} tag", byte)
+    if not closing and name not in _TAGS:
+        raise bad_request(f'can\'t parse entities: Unsupported start tag "{name}" at byte offset {byte}')
+    rest = _REST_OF_TAG.match(text, begin.end())
+    if rest is None:
+        raise _cannot(f"Unclosed {what} tag", byte)
+    return closing, name, rest.group(1), rest.end()
+
+
 def _entity(tag: str, rest: str, byte: int) -> Json:
     attributes = {name.lower(): unescape(one or two or three) for name, one, two, three in _ATTRIBUTE.findall(rest)}
-    if tag not in _TAGS:
-        raise bad_request(f'can\'t parse entities: Unsupported start tag "{tag}" at byte offset {byte}')
     if tag == "span" and attributes.get("class") != "tg-spoiler":
         raise _cannot('Tag "span" must have class "tg-spoiler"', byte)
     if tag == "a":

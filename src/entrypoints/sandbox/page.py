@@ -1,10 +1,9 @@
 """The chat page: three kinds of files, and nothing from anywhere else."""
 
 from pathlib import Path
-from typing import Any
 
-from litestar import Request, Response, get
-from litestar.datastructures import State
+from litestar import Response, get
+from litestar.params import FromPath
 from litestar.static_files import create_static_files_router
 
 STATIC = Path(__file__).parent / "static"
@@ -14,11 +13,20 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-@get(["/", "/{slug:str}"], include_in_schema=False)
-async def page(request: Request[Any, Any, State], slug: str = "") -> Response[bytes]:
+@get("/", include_in_schema=False)
+async def page() -> Response[bytes]:
+    return _page()
+
+
+@get("/{slug:str}", include_in_schema=False)
+async def linked_invoice(slug: FromPath[str]) -> Response[bytes]:
     """At /$slug the page opens that invoice."""
-    if slug and not slug.startswith("$"):
+    if not slug.startswith("$"):
         return Response(b"Not found", status_code=404, media_type="text/plain")
+    return _page()
+
+
+def _page() -> Response[bytes]:
     return Response(
         (STATIC / "index.html").read_bytes(),
         media_type="text/html; charset=utf-8",

@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import get, patch, post
+from litestar.params import FromPath
 
 from entrypoints.sandbox.control.request import Act, Asked, Impossible, bot_of, read, telegram_of
 from entrypoints.sandbox.mini_app import signed_init_data
@@ -67,7 +68,7 @@ async def create_user(request: Asked) -> Json:
 
 
 @patch("/users/{user_id:int}")
-async def change_user(request: Asked, user_id: int) -> Json:
+async def change_user(request: Asked, user_id: FromPath[int]) -> Json:
     wanted, telegram = await read(request, ChangedUser), telegram_of(request)
     user = telegram.users.get(user_id)
     if user is None:

@@ -5,6 +5,7 @@ import time
 
 import msgspec
 from litestar import get, post
+from litestar.params import FromPath
 from litestar.response import Stream as StreamedAnswer
 
 from entrypoints.sandbox.control.request import Act, Asked, bot_of, checkout_of, read, telegram_of, whole_number
@@ -89,7 +90,7 @@ async def ledger(request: Asked) -> Json:
 
 
 @get("/links/{slug:str}")
-async def link(request: Asked, slug: str) -> Json:
+async def link(request: Asked, slug: FromPath[str]) -> Json:
     invoice = telegram_of(request).links.get(slug)
     return {"invoice": invoice.view() if invoice is not None else None}
 

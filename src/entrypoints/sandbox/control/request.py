@@ -41,10 +41,15 @@ def bot_of(request: Asked, wanted: int | str | None) -> Bot:
     return telegram_of(request).bot(wanted)
 
 
-async def read(request: Asked, shape: type[Body]) -> Body:
-    """The body, strictly. Only application/json: no other web page can post that without asking."""
+def require_json(request: Asked) -> None:
+    """Another web page can post plain text here unasked, but not this type."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Impossible(400, "the body must be application/json")
+
+
+async def read(request: Asked, shape: type[Body]) -> Body:
+    """The body, strictly."""
+    require_json(request)
     try:
         return msgspec.json.decode(await request.body() or b"{}", type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

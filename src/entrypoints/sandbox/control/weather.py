@@ -3,7 +3,7 @@
 import msgspec
 from litestar import get, patch, put
 
-from entrypoints.sandbox.control.request import Asked, Impossible, read, telegram_of
+from entrypoints.sandbox.control.request import Asked, Impossible, read, require_json, telegram_of
 from entrypoints.sandbox.faults import Faults, Weather
 from entrypoints.sandbox.people import Json
 
@@ -22,6 +22,7 @@ async def replace_faults(request: Asked) -> Json:
 @patch("/faults")
 async def change_faults(request: Asked) -> Json:
     """Whatever is left out stays as it is."""
+    require_json(request)
     telegram = telegram_of(request)
     wanted = request.query_params.get("bot")
     now = telegram.weather.at(telegram.bot(wanted).id) if wanted else telegram.weather.everywhere
