@@ -333,7 +333,8 @@ class MemoryEntitlements(Entitlements):
     def end(self, entitlements: Sequence[Entitlement]) -> None:
         for entitlement in entitlements:
             kept = self.state.entitlements[entitlement.id]
-            self.state.entitlements[entitlement.id] = replace(kept, revoked_at=entitlement.revoked_at)
+            if _living(kept):
+                self.state.entitlements[entitlement.id] = replace(kept, revoked_at=entitlement.revoked_at)
 
 
 def _living(entitlement: Entitlement) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -19,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    Update,
     bindparam,
     cast,
     column,
@@ -34,16 +34,18 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.types import NullType
 
 from adapters.sql.column_types import POSTGRESQL, AnyText, Several, UtcTime, escaped, with_zone
 
 Row = Mapping[str, Any]
 
 
-class _AnyOf(FunctionElement[bool]):
+class _AnyOf(FunctionElement[Any]):
     """A column's value is one of many that come as one parameter."""
 
-    type = Boolean()
+    # Not Boolean: SQLite, which has none, would be asked whether it equals 1, and then uses no index.
+    type = NullType()
     inherit_cache = True
 
 
@@ -83,19 +85,29 @@ def insert_telling(connection: Connection, table: Table, rows: Sequence[Row], *t
     return connection.execute(statement, _parameters(connection, table, rows)).all()
 
 
-def update_rows(connection: Connection, table: Table, rows: Sequence[Row], condition: ColumnElement[bool]) -> int:
-    """Set the other columns of each row on the one with its `id` that meets the condition; how many did."""
+def fill_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Write the other columns of each row into the one with its `id`, where they are empty; how many were."""
     # In one order always, so that two who write the same rows don't wait for each other.
     ordered = sorted(rows, key=lambda row: str(row["id"]))
+    names = tuple(name for name in ordered[0] if name != "id")
+    statement = _filling(table, connection.dialect.name, names)
     if connection.dialect.name == POSTGRESQL:
-        new = _sent_rows(table, tuple(rows[0]))
-        values = {name: new.c[name] for name in rows[0] if name != "id"}
-        statement = update(table).where(table.c.id == new.c.id, condition).values(values)
-        return connection.execute(statement, _parameters(connection, table, ordered)).rowcount
-    statement = update(table).where(table.c.id == bindparam("new_id"), condition)
-    statement = statement.values({name: bindparam(f"new_{name}") for name in rows[0] if name != "id"})
+        parameters = _parameters(connection, table, ordered) | {"ids": [row["id"] for row in ordered]}
+        return connection.execute(statement, parameters).rowcount
     renamed = [{f"new_{name}": value for name, value in row.items()} for row in ordered]
     return connection.execute(statement, renamed).rowcount
+
+
+@cache
+def _filling(table: Table, dialect: str, names: tuple[str, ...]) -> Update:
+    empty = [table.c[name].is_(None) for name in names]
+    if dialect == POSTGRESQL:
+        new = _sent_rows(table, ("id", *names))
+        # The ids by themselves too: a plan that was made while the table was small would else go on to read all of it.
+        found = update(table).where(table.c.id == new.c.id, any_of(table.c.id, "ids"), *empty)
+        return found.values({name: new.c[name] for name in names})
+    found = update(table).where(table.c.id == bindparam("new_id"), *empty)
+    return found.values({name: bindparam(f"new_{name}") for name in names})
 
 
 @cache

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, true
+from sqlalchemy import Connection, bindparam, or_, select
 
 from adapters.sql import schema
-from adapters.sql.bulk import any_of, insert_rows, update_rows
+from adapters.sql.bulk import any_of, fill_rows, insert_rows
 from application.ports import Entitlements
 from domain.duration import Duration
 from domain.entitlement import Entitlement
@@ -57,7 +57,7 @@ class SqlEntitlements(Entitlements):
     def end(self, entitlements: Sequence[Entitlement]) -> None:
         if entitlements:
             rows = [{"id": entitlement.id, "revoked_at": entitlement.revoked_at} for entitlement in entitlements]
-            update_rows(self._connection, _TABLE, rows, true())
+            fill_rows(self._connection, _TABLE, rows)
 
 
 def _row(entitlement: Entitlement) -> dict[str, Any]:

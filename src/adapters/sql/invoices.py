@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.sql import schema
-from adapters.sql.bulk import any_of, insert_new, update_rows
+from adapters.sql.bulk import any_of, fill_rows, insert_new
 from application.ports import Invoices
 from domain.catalog import Method, Offer
 from domain.duration import Duration
@@ -49,7 +49,7 @@ class SqlInvoices(Invoices):
         if not charges:
             return
         rows = [{"id": id, "settled_by": charge_id} for id, charge_id in charges.items()]
-        if update_rows(self._connection, _TABLE, rows, _TABLE.c.settled_by.is_(None)) != len(rows):
+        if fill_rows(self._connection, _TABLE, rows) != len(rows):
             # Somebody settled one past our lock. Undo everything: on the next try it is seen.
             raise Unavailable("An invoice was settled elsewhere at the same moment.")
 
