@@ -18,12 +18,12 @@ from typing import Any
 import httpx
 
 from adapters.tokens import TokenMaker
+from tests.integration.sandbox_server import BOT_TOKEN
 
 ROOT = Path(__file__).parents[2]
 TOLLGRAM = (sys.executable, "-c", "from entrypoints.cli import main; main()")
 READY_WITHIN_S = 20.0
 
-BOT_TOKEN = "424242:" + "A" * 35
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 SIGNING_KEY = "an-invoice-key-of-the-tests-that-is-long"
