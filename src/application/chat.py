@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
 from application.messages import (
@@ -179,6 +180,8 @@ class AnswerPress:
                 return self._buy(tx, press, action, now)
             case Cancel():
                 return self._cancel(tx, press, action, now)
+            case _:
+                assert_never(action)
 
     def _buy(
         self, tx: Transaction, press: ButtonPress, wanted: Buy, now: datetime

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import assert_never
 
 from application.messages import InvoiceMessage, Letter
 from application.ports import Blocked, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
@@ -53,6 +54,8 @@ class DeliverOutbox:
                         message=type(letter.message).__name__,
                         problem=delivery.problem,
                     )
+                case _:
+                    assert_never(delivery)
         if event:
             self.journal.record(event)
 
