@@ -62,14 +62,17 @@ class Settings:
     log_format: str
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> "Settings":
-        """From the environment, and where it is silent from `.env` in that folder (default: the current one)."""
-        written = dotenv_values((folder or Path.cwd()) / ".env", interpolate=False)
-        return cls.read({**{name: value or "" for name, value in written.items()}, **os.environ})
+    def load(cls, *, serving: bool = False) -> "Settings":
+        """From the environment, and where it is silent from `.env` in the current folder. See `read`."""
+        written = dotenv_values(Path.cwd() / ".env", interpolate=False)
+        return cls.read({**{name: value or "" for name, value in written.items()}, **os.environ}, serving=serving)
 
     @classmethod
-    def read(cls, values: Mapping[str, str]) -> "Settings":
-        """Raises SettingsError with every mistake at once. An empty value is the same as none."""
+    def read(cls, values: Mapping[str, str], *, serving: bool = False) -> "Settings":
+        """`serving` asks for all without which the service would not be safe to run.
+
+        Raises SettingsError with every mistake at once. An empty value is the same as none.
+        """
         env = _Reader(values)
         settings = cls(
             database_url=env.read("DATABASE_URL", _database_url, "sqlite:///var/tollgram.db"),
@@ -95,12 +98,13 @@ class Settings:
             log_format=env.read("LOG_FORMAT", _one_of("json", "console", fold=str.lower), "json"),
         )
         env.read("TELEGRAM_TRANSPORT", _one_of("bot_api", fold=str.lower), "bot_api")
-        if env.problems:
-            raise SettingsError(env.problems)
+        wrong = {problem.partition(":")[0] for problem in env.problems}
+        missing = [problem for problem in settings._missing() if problem.partition(":")[0] not in wrong]
+        if problems := env.problems + (missing if serving else []):
+            raise SettingsError(problems)
         return settings
 
-    def require_serving(self) -> None:
-        """Raises SettingsError where something is missing without which the service would not be safe to run."""
+    def _missing(self) -> list[str]:
         problems = []
         if not self.bot_tokens:
             problems.append("TELEGRAM_BOT_TOKEN: is missing; set it, or TELEGRAM_BOT_TOKENS_JSON for several bots")
@@ -112,8 +116,7 @@ class Settings:
             problems.append("AUTH_JWT_SECRET: is missing; set it, or AUTH_JWKS, to know users and services by")
         if self.jwt_secret and self.jwks:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
-        if problems:
-            raise SettingsError(problems)
+        return problems
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -66,8 +66,7 @@ def doctor(*, as_json: bool) -> int:
 
 def _examine() -> Iterator[Finding]:
     try:
-        settings = Settings.load()
-        settings.require_serving()
+        settings = Settings.load(serving=True)
     except SettingsError as error:
         for problem in error.problems:
             name, _, what = problem.partition(": ")
@@ -103,7 +102,7 @@ def _selling(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         yield Finding(
             Verdict.WARNING,
             "methods",
-            "Telegram's rule: digital goods sold inside Telegram are sold for Stars, provider tokens are for physical ones",
+            "Telegram's rule: digital goods are sold for Stars, provider tokens are for physical goods",
             "Leave TELEGRAM_PAYMENT_PROVIDER_TOKEN empty unless you know that your goods may be sold so.",
         )
     if not settings.support_contact:

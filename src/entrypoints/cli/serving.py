@@ -15,8 +15,7 @@ def serve(*, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises SettingsError or CatalogError before anything listens."""
     from adapters.catalog_file import read_catalog
 
-    settings = Settings.load()
-    settings.require_serving()
+    settings = Settings.load(serving=True)
     read_catalog(settings.catalog_path)
     with ExitStack() as stack:
         if workers > 1:

@@ -35,6 +35,19 @@ SECRETS = ("TELEGRAM_WEBHOOK_SECRET", "INVOICE_SIGNING_KEYS", "AUTH_JWT_SECRET")
 
 def up(*, port: int, sandbox_port: int) -> int:
     """Run until interrupted, or until one of the parts ends."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _run(port, sandbox_port)
+    except KeyboardInterrupt:
+        return WORKED
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Being told to stop is the same as Ctrl-C, at any moment: what was started is stopped."""
+    raise KeyboardInterrupt
+
+
+def _run(port: int, sandbox_port: int) -> int:
     values = _settings(port)
     real = "TELEGRAM_BOT_TOKEN" in values or "TELEGRAM_BOT_TOKENS_JSON" in values
     _require_free(port, "PORT")
@@ -42,9 +55,8 @@ def up(*, port: int, sandbox_port: int) -> int:
         parts = {}
         if not real:
             _require_free(sandbox_port, "SANDBOX_PORT")
-            values |= _demo(port, sandbox_port)
-        settings = Settings.read(values)
-        settings.require_serving()
+            values = {**_fresh_database(values), **_demo(port, sandbox_port)}
+        settings = Settings.read(values, serving=True)
         catalog = read_catalog(settings.catalog_path)
         if not real:
             features = sorted({feature for plan in catalog.plans.values() for feature in plan.features})
@@ -58,9 +70,7 @@ def up(*, port: int, sandbox_port: int) -> int:
         subprocess.run([*_TOLLGRAM, "migrate"], env=values, check=True)  # noqa: S603 our own command
         parts["service"] = stack.enter_context(_part(["serve", "--port", str(port)], values))
         _await(parts["service"], f"http://{HOST}:{port}/health/ready", "the service")
-        registered = not (
-            real and settings.telegram_api_base == TELEGRAM_API and settings.public_url.startswith("http:")
-        )
+        registered = settings.telegram_api_base != TELEGRAM_API or settings.public_url.startswith("https:")
         if registered:
             subprocess.run([*_TOLLGRAM, "webhook", "set"], env=values, check=True, stdout=sys.stderr)  # noqa: S603
         _tell(settings, port, None if real else sandbox_port, registered=registered)
@@ -89,21 +99,29 @@ def _settings(port: int) -> dict[str, str]:
     if "AUTH_JWKS" in values and "AUTH_JWT_SECRET" not in written and "AUTH_JWT_SECRET" not in os.environ:
         values.pop("AUTH_JWT_SECRET", None)
     values.setdefault("PUBLIC_URL", f"http://{HOST}:{port}")
+    if sys.stdout.isatty():
+        values.setdefault("LOG_FORMAT", "console")
     return values
 
 
 def _demo(port: int, sandbox_port: int) -> Mapping[str, str]:
-    """Settings for a bot that only the sandbox knows. Its database begins anew, as the sandbox does."""
-    VAR.mkdir(exist_ok=True)
-    for leftover in VAR.glob("sandbox.db*"):
-        leftover.unlink()
+    """Settings for a bot that only the sandbox knows."""
     return {
         "TELEGRAM_BOT_TOKEN": f"{100_000_000 + secrets.randbelow(900_000_000)}:{secrets.token_urlsafe(26)}",
         "TELEGRAM_API_BASE": f"http://{HOST}:{sandbox_port}",
         "TELEGRAM_PAYMENT_PROVIDER_TOKEN": f"sandbox:TEST:{secrets.token_hex(8)}",
-        "DATABASE_URL": f"sqlite:///{VAR}/sandbox.db",
         "PUBLIC_URL": f"http://{HOST}:{port}",
     }
+
+
+def _fresh_database(values: Mapping[str, str]) -> dict[str, str]:
+    """Without a database of the operator's choice, one that begins anew at each start, as the sandbox does."""
+    if "DATABASE_URL" in values:
+        return dict(values)
+    VAR.mkdir(exist_ok=True)
+    for leftover in VAR.glob("sandbox.db*"):
+        leftover.unlink()
+    return {**values, "DATABASE_URL": f"sqlite:///{VAR}/sandbox.db"}
 
 
 @contextmanager
@@ -180,16 +198,9 @@ def _tell(settings: Settings, port: int, sandbox_port: int | None, *, registered
 
 
 def _watch(parts: Mapping[str, subprocess.Popen[bytes]]) -> int:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        while True:
-            for name, process in parts.items():
-                if process.poll() is not None:
-                    click.secho(f"The {name} ended with code {process.returncode}.", err=True, fg="red")
-                    return FAILED
-            time.sleep(TRY_EVERY_S)
-    except KeyboardInterrupt:
-        return WORKED
+    while True:
+        for name, process in parts.items():
+            if process.poll() is not None:
+                click.secho(f"The {name} ended with code {process.returncode}.", err=True, fg="red")
+                return FAILED
+        time.sleep(TRY_EVERY_S)

@@ -10,7 +10,6 @@ from entrypoints.settings import Settings
 
 def app() -> ASGIApp:
     """The application over the settings of this process. Raises SettingsError or CatalogError."""
-    settings = Settings.load()
-    settings.require_serving()
+    settings = Settings.load(serving=True)
     configure_logs(level=settings.log_level, form=settings.log_format, secrets=settings.secrets)
     return create_app(Container(settings=settings))
