@@ -26,7 +26,7 @@ LONGEST_DESCRIPTION = 300
 LONGEST_RETRY = timedelta(hours=1)
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}", re.ASCII)
-_UNPRINTABLE = re.compile(r"[^ -~…]+")
+_UNPRINTABLE = re.compile(r"[^ -~]+")
 
 
 class BotApiError(Exception):
@@ -119,7 +119,7 @@ class BotApi:
             return result
         raise Refused(
             answer.error_code or reply.status,
-            self._printable(answer.description) or "without a reason",
+            _UNPRINTABLE.sub(" ", answer.description)[:LONGEST_DESCRIPTION] or "without a reason",
             _retry_after(answer.parameters),
         )
 
@@ -139,14 +139,12 @@ class BotApi:
                         return f"answered with more than {MAX_ANSWER_BYTES} bytes"
                     if time.monotonic() > until:
                         return f"no whole answer within {self._whole_call_s:g} s"
-                return _Reply(response.status_code, bytes(body))
+                # Whoever answers may quote the address: nothing behind this line has ever seen the token.
+                return _Reply(response.status_code, bytes(body).replace(self._token.encode(), b"(token)"))
         except httpx.TimeoutException as problem:
             return f"no answer in time ({type(problem).__name__})"
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             return f"no answer ({type(problem).__name__})"
-
-    def _printable(self, description: str) -> str:
-        return _UNPRINTABLE.sub(" ", description.replace(self._token, "…"))[:LONGEST_DESCRIPTION]
 
 
 def _retry_after(parameters: _Parameters | None) -> timedelta | None:
