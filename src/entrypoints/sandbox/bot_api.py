@@ -68,7 +68,7 @@ def end(checkout: Checkout, call: Call) -> None:
         # A snapshot: the message it tells of may be edited later.
         call.answer = msgspec.json.decode(msgspec.json.encode(call.answer))
     checkout.telegram.last_call_at = now()
-    checkout.telegram.stream.tell("call", call.view())
+    checkout.telegram.stream.tell("call", call.view)
 
 
 @route("/{bot_and_token:str}/{method:str}", http_method=["GET", "POST"], include_in_schema=False)

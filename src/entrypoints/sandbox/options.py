@@ -14,7 +14,8 @@ class Options:
     pre_checkout_deadline_s: float = 10.0
     """Not scaled, since the service under test works in real time."""
     webhook_timeout_s: float | None = None
-    """How long a webhook may take to answer. None: Telegram's 60 s, scaled, but never under 5 s."""
+    """How long a webhook may take to answer. None: Telegram's 60 s, scaled, but never so short that an answer
+    within the pre-checkout deadline is missed."""
     messages_per_second: float = 30.0
     chat_messages_per_second: float = 1.0
     chat_burst: int = 5
@@ -31,4 +32,4 @@ class Options:
     def answer_timeout_s(self) -> float:
         if self.webhook_timeout_s is not None:
             return self.webhook_timeout_s
-        return max(60.0 * self.time_scale, min(60.0, 5.0))
+        return max(60.0 * self.time_scale, self.pre_checkout_deadline_s + 2.0)

@@ -1,7 +1,7 @@
 """Tells open pages what happens, as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -16,10 +16,12 @@ class Stream:
     def __init__(self) -> None:
         self._readers: set[asyncio.Queue[bytes | None]] = set()
 
-    def tell(self, kind: str, data: Any) -> None:
+    def tell(self, kind: str, data: "Any | Callable[[], Any]") -> None:
+        """`data` may be a function, which is only called where somebody listens."""
         if not self._readers:
             return
-        line = b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
+        content = data() if callable(data) else data
+        line = b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(content) + b"\n\n"
         for reader in tuple(self._readers):
             try:
                 reader.put_nowait(line)

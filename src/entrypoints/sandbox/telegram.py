@@ -114,7 +114,7 @@ class Telegram:
             weather=self.weather,
             bot_id=bot.id,
             client=self.client,
-            changed=lambda update: self.stream.tell("update", update.view()),
+            changed=lambda update: self.stream.tell("update", update.view),
             execute=lambda call: self.execute(bot, call),
         )
         self.stream.tell("bot", bot.wire())
@@ -217,7 +217,7 @@ class Telegram:
         return update
 
     def tell_message(self, bot: Bot, message: Message) -> None:
-        self.stream.tell("message", message.view(bot.id))
+        self.stream.tell("message", lambda: message.view(bot.id))
 
     def tell_user(self, user: User) -> None:
         self.stream.tell("user", user.view())

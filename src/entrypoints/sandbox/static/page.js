@@ -15,14 +15,16 @@ let state = { bots: [], users: [], chats: [], service_url: "", service_features:
 let views = new Map();
 let ticks = new Map();
 let viewerId = Number(sessionStorage.getItem("viewer")) || 1001;
+let botId = 0;
 let failing = null;
 let connected = true;
 const pressed = new Map();
 const answered = new Set();
 
 const viewer = () => state.users.find((user) => user.id === viewerId) ?? state.users[0] ?? { id: viewerId, first_name: "You", last_name: "", stars: 0, blocked: [] };
-const bot = () => state.bots[0];
-const mine = () => [...views.values()].filter((view) => view.bot_id === bot()?.id && view.chat_id === viewer().id);
+const bot = () => state.bots.find((one) => one.id === botId) ?? state.bots[0];
+const nameOf = (userId) => fullName(state.users.find((user) => user.id === userId) ?? { id: userId });
+const mine = () => [...views.values()].filter((view) => view.bot_id === bot()?.id && view.chat_id === viewer().id).sort((a, b) => a.message.message_id - b.message.message_id);
 
 const behind = createBehind();
 const unkind = createUnkind(() => state.users);
@@ -34,7 +36,7 @@ const chat = createChat({
   charge: showReceipt,
   isPressed: (view, button) => pressed.has(pressKey(view, button)),
   pay: (view) => openPayment(view.invoice, {
-    payer: viewer(), faults: unkind.faults(), message_id: view.message.message_id, chat_id: view.chat_id, bot: view.bot_id, paid,
+    payer: viewer(), faults: unkind.faults(), message_id: view.message.message_id, chat_id: view.chat_id, bot: view.bot_id, nameOf, paid,
   }),
 });
 
@@ -104,6 +106,10 @@ function drawHead() {
   byId("bot-name").textContent = current?.first_name ?? "Sandbox";
   byId("bot-avatar").textContent = (current?.first_name ?? "S").slice(0, 1).toUpperCase();
   byId("bot-status").textContent = current ? `@${current.username}` : "waiting for a bot";
+  const bots = byId("bot");
+  bots.hidden = state.bots.length < 2;
+  byId("bot-status").hidden = !bots.hidden;
+  bots.replaceChildren(...state.bots.map((one) => element("option", { value: one.id, selected: one === current }, `@${one.username}`)));
   const select = byId("viewer");
   select.replaceChildren(...state.users.map((user) => element("option", { value: user.id, selected: user.id === viewer().id }, fullName(user))));
   byId("viewer-stars").textContent = money(viewer().stars, "XTR");
@@ -163,7 +169,31 @@ function tickOf(update) {
   return "waiting";
 }
 
+// While the whole is fetched, news is kept back: it may be newer than what is fetched, or older.
+let loading = false;
+let stale = false;
+const keptBack = [];
+
 async function load() {
+  if (loading) {
+    stale = true;
+    return;
+  }
+  loading = true;
+  try {
+    do {
+      stale = false;
+      await fetchAll();
+    } while (stale);
+  } catch {
+    stale = false; // the sandbox has gone; the stream says so, and says when it is back
+  } finally {
+    loading = false;
+    for (const tell of keptBack.splice(0)) tell();
+  }
+}
+
+async function fetchAll() {
   const [fresh, updates, calls] = await Promise.all([ask("/state"), ask("/updates?limit=150"), ask("/calls?limit=150")]);
   state = fresh;
   views = new Map();
@@ -184,12 +214,7 @@ async function load() {
   showWhatTheServiceSays(state, viewer());
 }
 
-listen({
-  connected(isIt) {
-    connected = isIt;
-    if (isIt) load().then(openLinked);
-    else drawChat();
-  },
+const news = {
   message(view) {
     views.set(keyOf(view.bot_id, view.chat_id, view.message.message_id), view);
     if (view.message.from?.is_bot) chat.typing(0);
@@ -206,9 +231,6 @@ listen({
     drawHead();
     drawChat();
   },
-  bot() { load(); },
-  webhook() { load(); },
-  reset() { load(); },
   commands({ bot_id, commands: list }) {
     state.bots = state.bots.map((one) => (one.id === bot_id ? { ...one, commands: list } : one));
   },
@@ -228,6 +250,22 @@ listen({
     if (answer.show_alert) openNotice(bot()?.first_name ?? "Bot", answer.text);
     else toast(answer.text);
   },
+};
+
+for (const [kind, tell] of Object.entries(news)) {
+  news[kind] = (data) => (loading ? keptBack.push(() => tell(data)) : tell(data));
+}
+
+listen({
+  ...news,
+  connected(isIt) {
+    connected = isIt;
+    if (isIt) load().then(openLinked);
+    else drawChat();
+  },
+  bot: load,
+  webhook: load,
+  reset: load,
 });
 
 // The address /$slug opens an invoice link.
@@ -238,7 +276,7 @@ async function openLinked() {
   linked = "";
   const { invoice } = await ask(`/links/${slug}`);
   if (!invoice) return openNotice("No such invoice", "Nothing is offered under this link. The sandbox may have been started anew since it was made.");
-  openPayment(invoice, { payer: viewer(), faults: unkind.faults(), link: slug, paid });
+  openPayment(invoice, { payer: viewer(), faults: unkind.faults(), link: slug, nameOf, paid });
 }
 
 // Controls
@@ -279,6 +317,12 @@ byId("viewer").addEventListener("change", (event) => {
   drawChat();
   chat.toEnd();
   showWhatTheServiceSays(state, viewer());
+});
+byId("bot").addEventListener("change", (event) => {
+  botId = Number(event.target.value);
+  drawHead();
+  drawChat();
+  chat.toEnd();
 });
 byId("restart").addEventListener("click", async () => {
   await act(ask(`/users/${viewer().id}`, { blocked: false, bot: bot().id }, "PATCH"));

@@ -18,7 +18,7 @@ function sheet(title, ...body) {
 const row = (name, value, mono = false) => [element("dt", {}, name), element("dd", mono ? { class: "mono" } : {}, value)];
 const note = (kind, mark, words) => element("p", { class: `note ${kind}`, role: "status" }, element("span", { "aria-hidden": "true" }, mark), element("span", {}, words));
 
-// `how`: {payer, faults, message_id?, chat_id?, bot?, link?, paid(outcome)}
+// `how`: {payer, faults, message_id?, chat_id?, bot?, link?, nameOf(userId), paid(outcome)}
 export function openPayment(invoice, how) {
   const price = money(invoice.total_amount, invoice.currency);
   const stars = invoice.currency === "XTR";
@@ -41,7 +41,7 @@ export function openPayment(invoice, how) {
     element("label", {}, "Valid until", element("input", { value: "12 / 34", class: "mono" })),
     element("label", {}, "CVC", element("input", { value: "123", class: "mono" })),
   );
-  const changed = forged(how.faults);
+  const changed = forged(how.faults, how.nameOf);
   sheet(
     invoice.title,
     element("p", { class: "quiet", dir: "auto" }, invoice.description),
@@ -87,9 +87,9 @@ export function openPayment(invoice, how) {
   });
 }
 
-function forged(faults) {
+function forged(faults, nameOf) {
   const changes = [];
-  if (faults.pay_as_user) changes.push(`user ${faults.pay_as_user} pays`);
+  if (faults.pay_as_user) changes.push(`${nameOf(faults.pay_as_user)} pays`);
   if (faults.pay_amount !== null && faults.pay_amount !== undefined) changes.push(`the amount becomes ${faults.pay_amount.toLocaleString("en")}`);
   if (faults.skip_pre_checkout) changes.push("the bot is not asked first");
   return changes.length > 0 ? `Unkind: ${changes.join(", ")}.` : "";
