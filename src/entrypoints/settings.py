@@ -65,7 +65,8 @@ class Settings:
     def load(cls, *, serving: bool = False) -> "Settings":
         """From the environment, and where it is silent from `.env` in the current folder. See `read`."""
         written = dotenv_values(Path.cwd() / ".env", interpolate=False)
-        return cls.read({**{name: value or "" for name, value in written.items()}, **os.environ}, serving=serving)
+        given = {name: value for name, value in os.environ.items() if value}
+        return cls.read({**{name: value or "" for name, value in written.items()}, **given}, serving=serving)
 
     @classmethod
     def read(cls, values: Mapping[str, str], *, serving: bool = False) -> "Settings":
