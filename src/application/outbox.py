@@ -25,11 +25,19 @@ class DeliverOutbox:
     journal: Journal
 
     def __call__(self, at_most: int) -> int:
-        """How many letters were tried."""
+        """How many letters were tried. Raises what our own code raised over one of them, once all were tried."""
         with self.work.begin() as tx:
             letters = tx.outbox.claim(self.clock.now(), at_most=at_most, lease=LEASE)
+        faults: list[Exception] = []
         for letter in letters:
-            self._note(letter, self.messenger.send(letter))
+            try:
+                delivery = self.messenger.send(letter)
+            except Exception as fault:  # ours, not Telegram's: it holds up no other letter, and is not tried for ever
+                faults.append(fault)
+                delivery = TryLater(problem=type(fault).__name__)
+            self._note(letter, delivery)
+        if faults:
+            raise faults[0]
         return len(letters)
 
     def _note(self, letter: Letter, delivery: Delivery) -> None:

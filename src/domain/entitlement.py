@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.catalog import Offer
-from domain.duration import Duration
+from domain.duration import END_OF_TIME, Duration
 from domain.ids import EntitlementId, PaymentId, PlanCode, UserId
 
 
@@ -57,9 +57,14 @@ class Holding:
 
     expires_at: datetime | None
 
+    @property
+    def endless(self) -> bool:
+        """Held for life, or up to where time is no longer counted: nothing can follow that."""
+        return self.expires_at is None or self.expires_at >= END_OF_TIME
+
     def renewable(self, window: Duration, at: datetime) -> bool:
         """Whether the plan may be bought again already; what is held for life never is."""
-        return self.expires_at is not None and window.before(self.expires_at) <= at
+        return not self.endless and self.expires_at is not None and window.before(self.expires_at) <= at
 
 
 def holdings(entitlements: Iterable[Entitlement], now: datetime) -> dict[PlanCode, Holding]:
@@ -87,7 +92,7 @@ def grant(
 
     Raises ValueError where the plan is held for life: nothing can follow that.
     """
-    if held is not None and held.expires_at is None:
+    if held is not None and held.endless:
         raise ValueError("nothing extends a lifetime")
     starts_at = now if held is None or held.expires_at is None else max(now, held.expires_at)
     return Entitlement(

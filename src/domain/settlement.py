@@ -64,7 +64,7 @@ def objection(
     if asked_first and invoice.approved_at is None and invoice.stale(charge.charged_at):
         return Objection.STALE_INVOICE
     holding = held.get(invoice.offer.plan_code)
-    if holding is not None and holding.expires_at is None:
+    if holding is not None and holding.endless:
         return Objection.ALREADY_ENTITLED
     return None
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.messages import Confirmation
-from domain.duration import LIFETIME, Duration
+from domain.duration import END_OF_TIME, LIFETIME, Duration
 from domain.entitlement import Entitlement, Holding, grant, holdings
 from domain.ids import ChargeId, EntitlementId, PlanCode
+from domain.invoice import Objection
 from tests.builders import (
     ALICE,
     DAY,
@@ -82,10 +83,32 @@ def test_each_month_is_counted_by_the_calendar_from_where_the_one_before_it_ends
 
 
 @pytest.mark.threat(29)
-def test_what_is_held_to_the_end_of_time_can_be_extended_by_nothing() -> None:
-    end_of_time = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+def test_what_is_held_to_the_end_of_time_is_held_for_life() -> None:
+    held = Holding(expires_at=END_OF_TIME)
 
-    assert bought(Holding(expires_at=end_of_time)).expires_at == end_of_time
+    assert not held.renewable(Duration.parse("1000 years"), NOON)
+    with pytest.raises(ValueError, match="nothing extends a lifetime"):
+        bought(held)
+
+
+@pytest.mark.threat(29)
+def test_money_for_what_is_held_to_the_end_of_time_is_kept() -> None:
+    service = Service()
+    service.keep(invoice())
+    service.give(entitlement(expires_at=END_OF_TIME))
+
+    [kept] = service.settle(charge()).values()
+
+    assert kept.quarantine_reason is Objection.ALREADY_ENTITLED
+
+
+@pytest.mark.threat(29)
+def test_time_that_would_go_on_beyond_the_end_of_time_ends_there() -> None:
+    nearly = END_OF_TIME - DAY
+
+    span = bought(Holding(expires_at=nearly))
+
+    assert (span.starts_at, span.expires_at) == (nearly, END_OF_TIME)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from application.ports import Blocked, Delivery, Rejected, Sent, TryLater
 from domain.events import InvoiceSent, MessageGivenUp
 from domain.ids import UserId
 from tests.builders import ALICE, BOB, HOUR, MAIN, SECOND, Service, charge, invoice, invoice_id
-from tests.memory import NOON
+from tests.memory import NOON, MemoryMessenger
 
 
 def write(service: Service, *messages: Message, to: UserId = ALICE) -> None:
@@ -164,6 +164,31 @@ def test_a_letter_that_a_process_took_along_when_it_died_is_carried_by_another()
     service.clock.pass_by(LEASE)
     assert deliver(service) == 1
     assert service.state.outbox[0].sent_at == NOON + LEASE
+
+
+class Stumbling(MemoryMessenger):
+    """Our own code fails on one kind of letter."""
+
+    def send(self, letter: Letter) -> Delivery:
+        delivery = MemoryMessenger.send(self, letter)
+        if isinstance(letter.message, Help):
+            raise KeyError("no words for this")
+        return delivery
+
+
+def test_a_letter_over_which_our_own_code_stumbles_holds_up_no_other_and_is_given_up_in_the_end() -> None:
+    service = Service(messenger=Stumbling())
+    write(service, Help())
+    write(service, Welcome(), to=BOB)
+
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(KeyError):
+            deliver(service)
+        service.clock.pass_by(LONGEST_PAUSE)
+
+    assert service.state.outbox[1].sent_at == NOON
+    assert deliver(service) == 0
+    assert service.journal.events == [MessageGivenUp(bot=MAIN, chat_id=ALICE, message="Help", problem="KeyError")]
 
 
 def test_a_user_who_blocked_the_bot_keeps_what_was_paid_for() -> None:
