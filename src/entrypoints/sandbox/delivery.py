@@ -194,7 +194,8 @@ class Courier:
         headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
         if token := (webhook.secret_token if secret is None else secret):
             headers["X-Telegram-Bot-Api-Secret-Token"] = token
-        async with self._connections:
+        # What is sent beside the queues is there to crowd the webhook, so it keeps to no limit.
+        async with self._connections if why == "delivery" else contextlib.nullcontext():
             update.attempts.append(attempt)
             update.next_attempt_at = None
             self.in_flight += 1

@@ -166,6 +166,7 @@ export async function showWhatTheServiceSays(state, viewer) {
   const asked = state.service_url ? await ask(`/service?user_id=${viewer.id}`).catch(() => ({ answers: [] })) : { answers: [] };
   place.hidden = !state.service_url;
   if (!state.service_url) return;
+  asked.answers.sort((a, b) => Number(b.answer?.allowed === true) - Number(a.answer?.allowed === true));
   const rows = asked.answers.map((one) => {
     const name = one.path.split("/").at(-1);
     const allowed = one.answer?.allowed;
