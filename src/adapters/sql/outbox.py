@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, exists, not_, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, not_, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_rows
@@ -113,7 +113,7 @@ class SqlOutbox(Outbox):
     def _heads(self, now: datetime, at_most: int, lease: timedelta) -> list[Any]:
         """The oldest letter of each chat, where it is due and the rates allow it."""
         window = {"since": now - CHAT_BURST_WITHIN, "until": now + CHAT_BURST_WITHIN}
-        rates = _Rates.after([row._tuple() for row in self._connection.execute(_LATELY, window)], now)
+        rates = _Rates.after(self._connection.execute(_LATELY, window).all(), now)
         chosen: list[Any] = []
         after = 0
         while len(chosen) < at_most:
@@ -154,7 +154,7 @@ class _Rates:
     chats: Counter[Chat]
 
     @classmethod
-    def after(cls, claims: Sequence[tuple[str, int, datetime]], now: datetime) -> "_Rates":
+    def after(cls, claims: Sequence[Row[Any]], now: datetime) -> "_Rates":
         return cls(
             bots=Counter(bot for bot, _, at in claims if abs(now - at) < _SECOND),
             chats=Counter((bot, chat_id) for bot, chat_id, _ in claims),

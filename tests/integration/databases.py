@@ -1,0 +1,83 @@
+"""Databases for tests: migrated once, then copied for each test. A pytest plugin."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from adapters.sql.engine import open_engine
+from adapters.sql.migrate import upgrade
+from adapters.sql.work import SqlUnitOfWork
+from application.ports import UnitOfWork
+from tests.memory import MemoryUnitOfWork
+from tests.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "tollgram.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: Postgres) -> str:
+    """The name of a database to copy."""
+    name = postgres.create_database()
+    upgrade(postgres.url(name))
+    return name
+
+
+@pytest.fixture
+def sqlite_database(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """The address of a migrated database of the test's own."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'tollgram.db')}"
+
+
+@pytest.fixture
+def postgres_database(postgres: Postgres, migrated_postgres: str) -> Iterator[str]:
+    """The same, on PostgreSQL."""
+    with postgres.database(template=migrated_postgres) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """A test that asks for it runs on both."""
+    url: str = request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "postgres_database")
+    return url
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    opened = open_engine(database)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def other_engine(database: str) -> Iterator[Engine]:
+    """To the same database, as another process has it."""
+    opened = open_engine(database)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def sql_work(engine: Engine) -> SqlUnitOfWork:
+    return SqlUnitOfWork(engine)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def work(request: pytest.FixtureRequest) -> Iterator[UnitOfWork]:
+    """What holds of one must hold of all three."""
+    if request.param == "memory":
+        yield MemoryUnitOfWork()
+        return
+    opened = open_engine(
+        request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "postgres_database")
+    )
+    yield SqlUnitOfWork(opened)
+    opened.dispose()
