@@ -11,6 +11,7 @@ from tests.integration.sandbox_server import BOT_TOKEN, Json, Reply, SandboxServ
 
 ADA, BOB = 1001, 1002
 TIME_SCALE = 0.01
+TIMER_S = 0.2  # the event loop's timers are exact to a millisecond or two: so much of Telegram's time
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_it_waits_nothing_then_two_four_and_eight_seconds_between_attempts(
     waited = [(after - before) / TIME_SCALE for before, after in pairwise(at)]
     assert len(waited) == 5
     for seconds, least in zip(waited, [0, 2, 4, 8, 16], strict=True):
-        assert seconds >= least
+        assert seconds >= least - TIMER_S
     assert waited[0] < waited[4]
 
 
@@ -95,7 +96,7 @@ def test_retry_after_is_honoured(telegram: SandboxServer, receiver: WebhookRecei
     telegram.say(ADA, "hello")
     telegram.wait_idle()
     first, second = receiver.received
-    assert second.at - first.at >= 30 * TIME_SCALE
+    assert (second.at - first.at) / TIME_SCALE >= 30 - TIMER_S
 
 
 def test_the_head_of_a_chat_blocks_that_chat_and_no_other(telegram: SandboxServer, receiver: WebhookReceiver) -> None:

@@ -104,8 +104,9 @@ def test_slow_calls_take_their_time(telegram: SandboxServer) -> None:
     telegram.faults(api_delay_s=0.2)
     started = time.monotonic()
     assert telegram.call("getMe")["ok"]
-    assert time.monotonic() - started >= 0.2
-    assert telegram.calls()[-1]["duration_ms"] >= 200
+    # The event loop's timers are exact to a millisecond or two, either way.
+    assert time.monotonic() - started >= 0.195
+    assert telegram.calls()[-1]["duration_ms"] >= 195
 
 
 def test_while_it_is_down_nothing_is_answered_or_delivered(telegram: SandboxServer, receiver: WebhookReceiver) -> None:

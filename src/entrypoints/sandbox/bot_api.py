@@ -115,6 +115,7 @@ async def _call(request: Request[Any, Any, State], checkout: Checkout, bot: Bot,
     call = execute(checkout, bot, method, values, started=started)
     if struck and faults.strike("api_lose_replies"):
         call.fault = "reply lost"
+        checkout.telegram.stream.tell("call", call.view)
         await reset(request.scope)
     return _answer(call.answer, call.status or 200)
 
