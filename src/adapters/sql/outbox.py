@@ -154,7 +154,7 @@ class _Rates:
     chats: Counter[Chat]
 
     @classmethod
-    def after(cls, claims: Sequence[Row[Any]], now: datetime) -> "_Rates":
+    def after(cls, claims: Sequence[Row[str, int, datetime]], now: datetime) -> "_Rates":
         return cls(
             bots=Counter(bot for bot, _, at in claims if abs(now - at) < _SECOND),
             chats=Counter((bot, chat_id) for bot, chat_id, _ in claims),
