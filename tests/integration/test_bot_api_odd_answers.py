@@ -370,7 +370,9 @@ def test_the_token_shows_in_no_problem_error_trace_name_or_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("httpx").setLevel(logging.DEBUG)  # somebody who sets levels after us
-    shown: list[str] = [repr(bot), str(bot), repr(messenger), repr(BotApiWebhook(bot))]
+    secretive = BotApiMessenger({MAIN: bot}, TEXTS, Usernames({MAIN: bot}), provider_token="canary-token-of-a-provider")
+    shown: list[str] = [repr(bot), str(bot), repr(messenger), repr(secretive), repr(BotApiWebhook(bot))]
+    pounds = invoice(price=Price(amount=1, currency="GBP"), method=Method.TELEGRAM)
     situations: list[Callable[[], None]] = [
         lambda: server.refuses(400, f"Bad Request: cannot parse /bot{TOKEN}/sendMessage"),
         lambda: server.refuses(401, "Unauthorized"),
@@ -382,7 +384,8 @@ def test_the_token_shows_in_no_problem_error_trace_name_or_log(
     for situation in situations:
         situation()
         shown.append(str(messenger.send(LETTER)))
-        for act in (lambda: bot.call(GET_ME), lambda: messenger.invoice_link(invoice())):
+        shown.append(str(secretive.send(pounds)))
+        for act in (lambda: bot.call(GET_ME), lambda: secretive.invoice_link(pounds)):
             with pytest.raises((Refused, Unreachable, ProviderUnavailable)) as raised:
                 act()
             error: BaseException | None = raised.value

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from adapters.telegram.messenger import BotApiMessenger
 from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
 from adapters.telegram.webhook import ALLOWED_UPDATES, BotApiWebhook
+from adapters.telegram.words import DIRECTORY, Words
 from application.buttons import ShowPlans
 from application.messages import (
     AskInPrivate,
@@ -263,6 +265,18 @@ def test_the_command_menu_is_put_up(telegram: SandboxServer, bot: BotApi) -> Non
         "terms",
         "paysupport",
     ]
+
+
+def test_the_command_menu_is_put_up_in_every_language_that_telegram_knows_menus_in(
+    telegram: SandboxServer, bot: BotApi, tmp_path: Path
+) -> None:
+    (tmp_path / "en.ftl").write_text((DIRECTORY / "en.ftl").read_text("utf-8"), "utf-8")
+    for language in ("de", "pt-br"):
+        (tmp_path / f"{language}.ftl").write_text("command-buy = Kaufen\n", "utf-8")
+    BotApiWebhook(bot).set_my_commands(Texts(words=Words(tmp_path)))
+    calls = telegram.calls("setMyCommands")
+    assert [call["arguments"].get("language_code") for call in calls] == ["de", None]
+    assert "Kaufen" in str(calls[0]["arguments"]["commands"])
 
 
 @pytest.mark.criterion("5.7")

@@ -395,6 +395,7 @@ def test_a_contact_is_inert_too() -> None:
         ("Extraordinarily lengthy", "Extraordinarily…"),
         ("Donaudampfschifffahrtsgesellschaft", "Donaudampfschifffah…"),
         ("Gold, forever and a day more", "Gold, forever and a…"),
+        ("123456789012345678e\u0301xtra", "123456789012345678e…"),
         ("1234567890123456 e\u0301\u0301xtra words", "1234567890123456…"),
         ("123456789012345678👨\u200d👩\u200d👧", "123456789012345678👨…"),
     ],

@@ -11,3 +11,7 @@ class Call:
 
     method: str
     parameters: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Without values: one of them may be a secret."""
+        return f"Call({self.method}: {', '.join(self.parameters)})"

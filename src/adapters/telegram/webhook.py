@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from adapters.telegram import wire
 from adapters.telegram.bot_api import BotApi, Unreachable
 from adapters.telegram.calls import Call
 from adapters.telegram.limits import check
@@ -24,6 +25,7 @@ ALLOWED_UPDATES = (
 """All that we are ever told: what is left out here is not queued but gone."""
 
 CONNECTIONS = 40
+LETTERS_OF_A_LANGUAGE = 2
 
 Told = TypeVar("Told")
 
@@ -33,7 +35,7 @@ class WebhookInfo(msgspec.Struct, frozen=True):
 
     url: str
     pending_update_count: int = 0
-    last_error_date: Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)] | None = None
+    last_error_date: Annotated[int, msgspec.Meta(ge=0, le=wire.END_OF_TIME)] | None = None
     last_error_message: str | None = None
     max_connections: int | None = None
     allowed_updates: tuple[str, ...] = ()
@@ -87,13 +89,16 @@ class BotApiWebhook:
         return _convert(self.bot.call(Call("getMe", {})), BotIdentity)
 
     def set_my_commands(self, texts: Texts) -> None:
-        """Put the menu of commands into every chat, in each language that there are words for."""
+        """Put the menu of commands into every chat, in each language that there are words for.
+
+        Telegram knows menus by languages of two letters only; whoever reads another sees the default one.
+        """
         for language in texts.languages:
             commands = [{"command": name, "description": words} for name, words in texts.commands(language)]
-            parameters: dict[str, Any] = {"commands": commands}
-            if language != texts.default:
-                parameters["language_code"] = language
-            self.bot.call(Call("setMyCommands", parameters))
+            if language == texts.default:
+                self.bot.call(Call("setMyCommands", {"commands": commands}))
+            elif len(language) == LETTERS_OF_A_LANGUAGE:
+                self.bot.call(Call("setMyCommands", {"commands": commands, "language_code": language}))
 
 
 def _convert(result: Any, into: type[Told]) -> Told:
