@@ -64,7 +64,7 @@ covered:  # by the last measured run: the core whole, the rest nearly
 
 .PHONY: bench
 bench: $(INSTALLED)  ## how fast it is, against yardsticks taken in the same run
-	$(BIN)/python bench/run.py $(ARGS)
+	$(BIN)/python -m bench.run $(ARGS)
 
 .PHONY: requirements
 requirements: $(INSTALLED)  ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes the newest

@@ -1,6 +1,7 @@
 """What is made of what: the only file that knows every concrete class."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from dependency_injector import containers, providers
@@ -35,6 +36,7 @@ from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
 from entrypoints.http.callers import Callers
+from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.relay import Relay
@@ -160,7 +162,8 @@ class Container(containers.DeclarativeContainer):
     update_desk = providers.Singleton(
         UpdateDesk,
         judge_pre_checkouts=judge_pre_checkouts,
-        settle_charges=settle_charges,
+        pre_checkouts=providers.Singleton(Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id")),
+        charges=providers.Singleton(Lane, "charges", settle_charges, attrgetter("key")),
         record_refund=record_refund,
         answer_message=answer_message,
         answer_press=answer_press,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from adapters.telemetry.logs import request_of
 from adapters.telemetry.metrics import Metrics
 from application.ports import Journal
 from domain.events import (
@@ -151,6 +152,7 @@ def _query(judged: PreCheckoutJudged) -> Fields:
         "amount": judged.query.paid.amount,
         "currency": judged.query.paid.currency,
         "invoice_id": judged.invoice.id if judged.invoice else None,
+        **request_of(judged.query.query_id),
     }
 
 
@@ -160,6 +162,7 @@ def _charge(charge: Charge) -> Fields:
         "amount": charge.paid.amount,
         "currency": charge.paid.currency,
         "charge_id": charge.charge_id,
+        **request_of(charge.key),
     }
 
 

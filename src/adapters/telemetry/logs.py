@@ -2,11 +2,15 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+_BATCH: ContextVar[Mapping[Hashable, str]] = ContextVar("batch", default=MappingProxyType({}))
 HIDDEN = "[hidden]"
 FIRST = ("timestamp", "level", "event", "request_id")
 # These tell of every request with its whole address, which for the Bot API holds the token.
@@ -53,6 +57,22 @@ def configure_logs(*, level: str, form: str, secrets: Iterable[str]) -> None:
         logging.getLogger(name).propagate = True
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextmanager
+def in_batch(requests: Mapping[Hashable, str]) -> Iterator[None]:
+    """While several requests are served at once: the request's id by the key of what it asks for."""
+    before = _BATCH.set(requests)
+    try:
+        yield
+    finally:
+        _BATCH.reset(before)
+
+
+def request_of(key: Hashable) -> Mapping[str, str]:
+    """The field that ties a log line to its request, where it was served together with others."""
+    request_id = _BATCH.get().get(key)
+    return {"request_id": request_id} if request_id else {}
 
 
 def _hide(secrets: tuple[str, ...]) -> Processor:

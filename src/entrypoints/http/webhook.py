@@ -22,17 +22,18 @@ from adapters.telegram.updates import Ignored, Unreadable, Update, read_update
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.metrics import Metrics
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
+from application.ports import ChargeKey
 from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
-from application.settlement import SettleCharges
 from application.updates import KeepUpdateRaw
 from domain.errors import NotFound, Unauthenticated
 from domain.ids import BotName
 from domain.invoice import Objection, PreCheckout
-from domain.payment import Charge, Refund
+from domain.payment import Charge, Payment, Refund
 from entrypoints.http.addresses import Network, require_network
 from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
+from entrypoints.http.lane import Lane
 
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
@@ -82,13 +83,13 @@ class AuthenticUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateDesk:
-    """Takes each update to the use case that it is for, on a bounded set of threads.
-
-    Pre-checkouts have threads of their own: they must be answered also while everything else waits for the database.
+    """Takes each update to the use case that it is for: charges and pre-checkouts in batches, by a lane for each, so
+    that a buyer who waits never stands behind anything else; the rest on a bounded set of threads.
     """
 
     judge_pre_checkouts: JudgePreCheckouts
-    settle_charges: SettleCharges
+    pre_checkouts: Lane[PreCheckout, str, Objection | None]
+    charges: Lane[Charge, ChargeKey, Payment]
     record_refund: RecordRefund
     answer_message: AnswerMessage
     answer_press: AnswerPress
@@ -99,7 +100,6 @@ class UpdateDesk:
     wake_relay: Callable[[], None]
     deadline_s: float = PRE_CHECKOUT_DEADLINE_S
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "updates"))
-    pre_checkout_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "precheck"))
 
     async def take(self, authentic: AuthenticUpdate) -> bytes:
         """The reply: one Bot API call, or nothing to say."""
@@ -115,7 +115,7 @@ class UpdateDesk:
             case PreCheckout():
                 return await self._judge(update.content, update, began)
             case Charge():
-                await self._run(self.settle_charges, [update.content])
+                await self.charges.submit(update.content)
                 self.metrics.payment_processing.observe(perf_counter() - began)
             case Refund():
                 await self._run(self.record_refund, update.content)
@@ -139,8 +139,7 @@ class UpdateDesk:
         left_s = self.deadline_s - (perf_counter() - began)
         try:
             async with asyncio.timeout(left_s):
-                decisions = await self._on(self.pre_checkout_threads, self.judge_pre_checkouts, [query])
-            objection = decisions[query.query_id]
+                objection = await self.pre_checkouts.submit(query)
         except Exception as error:
             log.error("pre_checkout.failed", user_id=query.payer, problem=type(error).__name__, exc_info=error)
             self.metrics.errors.labels(query.bot).inc()
@@ -148,16 +147,14 @@ class UpdateDesk:
         return self.replies.pre_checkout(query.query_id, objection, update.language)
 
     async def _run(self, use_case: Callable[..., Answer], *arguments: object) -> Answer:
-        return await self._on(self.threads, use_case, *arguments)
-
-    async def _on(self, threads: ThreadPoolExecutor, use_case: Callable[..., Answer], *arguments: object) -> Answer:
         context = copy_context()  # so that log lines written on the thread bear the request's id
-        return await asyncio.get_running_loop().run_in_executor(threads, context.run, use_case, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, context.run, use_case, *arguments)
 
     def close(self) -> None:
         """Let running use cases end, and start none that still wait."""
         self.threads.shutdown(cancel_futures=True)
-        self.pre_checkout_threads.shutdown(wait=False, cancel_futures=True)
+        self.charges.close()
+        self.pre_checkouts.close()
 
 
 @post("/api/v1/telegram/{bot:str}/webhook", status_code=200)
