@@ -1,12 +1,13 @@
 """Valid things to begin with, so that a test names only what matters to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from application.access import CheckFeature
-from application.ports import ChargeKey
+from application.ports import ChargeKey, Transaction
 from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
@@ -20,7 +21,16 @@ from domain.invoice import Invoice, Objection, PreCheckout, Terms
 from domain.money import Money
 from domain.payload import PayloadSigner
 from domain.payment import Charge, Payment, PaymentStatus, Provider, Refund
-from tests.memory import NOON, FixedClock, MemoryJournal, MemoryMessenger, MemoryState, MemoryUnitOfWork, SequenceIds
+from tests.memory import (
+    NOON,
+    FixedClock,
+    MemoryJournal,
+    MemoryMessenger,
+    MemoryState,
+    MemoryTransaction,
+    MemoryUnitOfWork,
+    SequenceIds,
+)
 
 MAIN = BotName("main")
 SECOND_BOT = BotName("second")
@@ -192,6 +202,20 @@ def shop(**different: Any) -> Shop:
             **different,
         }
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class Rigged(MemoryUnitOfWork):
+    """Transactions that a test changes, or takes note of, before the story begins."""
+
+    rig: Callable[[MemoryTransaction], None]
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        with MemoryUnitOfWork.begin(self) as tx:
+            assert isinstance(tx, MemoryTransaction)
+            self.rig(tx)
+            yield tx
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from application.messages import PaymentReturned, Price
 from application.ports import TrailEntry
+from domain.duration import LIFETIME
 from domain.entitlement import Entitlement, Revocation, revoke
 from domain.errors import Unavailable
 from domain.events import EntitlementRevoked, PaymentQuarantined, PaymentRefunded, RefundCameFirst
@@ -25,6 +26,7 @@ from tests.builders import (
     MALLORY,
     MONTH,
     SILVER,
+    Rigged,
     Service,
     charge,
     entitlement,
@@ -34,7 +36,7 @@ from tests.builders import (
     refund,
     stars,
 )
-from tests.memory import NOON
+from tests.memory import NOON, MemoryTransaction
 
 WEEK = timedelta(days=7)
 
@@ -103,6 +105,25 @@ def test_nothing_is_lost_by_the_end_of_what_was_over_already() -> None:
     assert not ended(week("a", NOON - 2 * WEEK)).lost
 
 
+def test_what_is_over_does_not_make_good_for_what_ends() -> None:
+    over, running = week("a", NOON - WEEK), week("b", NOON)
+
+    assert ended(running, over).lost
+
+
+def test_the_order_is_that_of_time_and_not_that_of_ids() -> None:
+    first, second, third = week("z", NOON), week("y", NOON + WEEK), week("x", NOON + 2 * WEEK)
+
+    assert [span.payment_id for span in ended(first, third, second).moved] == [second.payment_id, third.payment_id]
+
+
+def test_behind_a_lifetime_nothing_has_to_move() -> None:
+    month, life = entitlement(name="a"), entitlement(name="b", starts_at=NOON + 30 * DAY, duration=LIFETIME)
+    behind = entitlement(name="c", starts_at=NOON + 60 * DAY)
+
+    assert [span.payment_id for span in ended(month, life, behind).moved] == [life.payment_id]
+
+
 def test_other_plans_are_not_touched() -> None:
     revocation = ended(week("a", NOON), entitlement(name="gold", starts_at=NOON + WEEK))
 
@@ -118,8 +139,7 @@ def test_a_month_that_moves_up_is_counted_by_the_calendar_anew() -> None:
 
 
 def test_a_lifetime_moves_up_too() -> None:
-    month, life = entitlement(name="a"), entitlement(name="b", starts_at=NOON + 30 * DAY, expires_at=None)
-    life = replace(life, duration=type(life.duration).parse("lifetime"))
+    month, life = entitlement(name="a"), entitlement(name="b", starts_at=NOON + 30 * DAY, duration=LIFETIME)
 
     [moved] = ended(month, life, now=NOON + DAY).moved
 
@@ -305,6 +325,18 @@ def test_a_refund_that_comes_before_its_charge_is_kept_and_the_charge_never_gran
     assert service.state.messages == [
         PaymentReturned(price=Price(amount=1250, currency="XTR"), plan=GOLD.title, ended=False)
     ]
+
+
+def test_the_charge_and_then_its_payer_is_locked_before_access_ends() -> None:
+    service = Service()
+    service.keep(invoice())
+    service.settle(charge())
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    service.refund(refund())
+
+    assert [tx.locked for tx in begun] == [[charge().key, ALICE]]
 
 
 def test_a_refund_that_could_not_be_kept_is_tried_again_whole() -> None:

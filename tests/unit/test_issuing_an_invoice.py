@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from domain.errors import (
     UnknownPlan,
 )
 from domain.events import InvoiceIssued, InvoiceNotSent, InvoiceSent, PurchaseRefused
-from domain.ids import ChargeId
+from domain.ids import ChargeId, UserId
 from domain.invoice import Invoice, InvoiceState
 from domain.money import Money
 from tests.builders import (
@@ -40,6 +40,7 @@ from tests.builders import (
     SIGNER,
     SILVER,
     TILLS,
+    Rigged,
     Service,
     catalog,
     entitlement,
@@ -50,7 +51,7 @@ from tests.builders import (
     shop,
     stars,
 )
-from tests.memory import NOON
+from tests.memory import NOON, MemoryAttempts, MemoryTransaction
 
 
 def order(**different: Any) -> Order:
@@ -269,6 +270,23 @@ def test_who_has_to_wait_waits_a_second_at_least() -> None:
 
     with pytest.raises(RateLimited) as refused:
         send(service)
+    assert refused.value.retry_after_s == 1
+
+
+class NoTimeAtAll(MemoryAttempts):
+    """As many as are admitted were begun, and the next may be begun this very moment."""
+
+    def admit(self, user_id: UserId, now: datetime, *, at_most: int, within: timedelta) -> timedelta:
+        return timedelta(0)
+
+
+@pytest.mark.criterion("1.7")
+def test_who_would_have_to_wait_for_no_time_at_all_is_not_admitted_either() -> None:
+    def full(tx: MemoryTransaction) -> None:
+        tx.attempts = NoTimeAtAll(tx.attempts.state)
+
+    with pytest.raises(RateLimited) as refused:
+        send(Service(work=Rigged(rig=full)))
     assert refused.value.retry_after_s == 1
 
 

@@ -1,7 +1,6 @@
 """A button does what it says, once, for the user it was made for and nobody else."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
 from application.chat import AnswerPress, ButtonPress, Toast
 from application.messages import InvoiceMessage, MethodMenu, PlanMenu, PurchaseDeclined
-from application.ports import TrailEntry, Transaction
+from application.ports import TrailEntry
 from domain.catalog import Method
 from domain.duration import LIFETIME
 from domain.errors import Unavailable
@@ -27,6 +26,7 @@ from tests.builders import (
     SECOND,
     SECOND_BOT,
     SILVER,
+    Rigged,
     Service,
     charge,
     entitlement,
@@ -35,7 +35,7 @@ from tests.builders import (
     query,
     shop,
 )
-from tests.memory import NOON, MemoryInvoices, MemoryUnitOfWork
+from tests.memory import NOON, MemoryInvoices, MemoryTransaction, MemoryUnitOfWork
 
 BUY_GOLD = Buy(plan_code=GOLD.code, method=Method.STARS)
 CANCEL = Cancel(invoice_id=invoice_id())
@@ -189,34 +189,35 @@ def test_presses_count_as_attempts_and_the_sixth_in_a_minute_is_told_to_wait() -
     assert service.state.messages[-1] == PurchaseDeclined(code="rate_limited", plan=GOLD.title, retry_after_s=55)
 
 
+class KeepingNone(MemoryInvoices):
+    """The database fails where an invoice is to be kept."""
+
+    def add(self, invoices: Sequence[Invoice]) -> None:
+        raise Unavailable("The database does not answer.")
+
+
 def test_a_press_that_the_database_fails_is_undone_and_works_when_it_comes_again() -> None:
-    service = Service()
-    failing = AnswerPress(
-        work=Failing(state=service.state), clock=service.clock, shop=service.shop, journal=service.journal
-    )
+    def failing(tx: MemoryTransaction) -> None:
+        tx.invoices = KeepingNone(tx.invoices.state)
+
+    service = Service(work=Rigged(rig=failing))
 
     with pytest.raises(Unavailable):
-        failing(pressed(BUY_GOLD))
+        press(service, pressed(BUY_GOLD))
     assert service.state == Service().state
     assert service.journal.events == []
 
+    service.work = MemoryUnitOfWork(state=service.state)
     assert press(service, pressed(BUY_GOLD)) is Toast.INVOICE_SENT
 
 
-class Failing(MemoryUnitOfWork):
-    """A database that fails where an invoice is to be kept."""
+def test_an_invoice_is_not_cancelled_while_its_payment_is_being_settled() -> None:
+    begun: list[MemoryTransaction] = []
+    service = Service(work=Rigged(rig=begun.append))
 
-    @contextmanager
-    def begin(self) -> Iterator[Transaction]:
-        with super().begin() as tx:
-            assert isinstance(tx.invoices, MemoryInvoices)
-            tx.invoices = KeepingNone(tx.invoices.state)
-            yield tx
+    press(service, pressed(CANCEL))
 
-
-class KeepingNone(MemoryInvoices):
-    def add(self, invoices: Sequence[Invoice]) -> None:
-        raise Unavailable("The database does not answer.")
+    assert [tx.locked for tx in begun] == [[ALICE]]  # as a settlement does
 
 
 def test_an_open_invoice_can_be_cancelled_by_its_payer() -> None:

@@ -1,7 +1,6 @@
 """Money that moved is never dropped: it is granted to whom it was offered, for exactly its price, or kept visibly."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -12,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.messages import Confirmation, PaymentHeld, Price
-from application.ports import ChargeKey, TrailEntry, Transaction
-from application.settlement import SettleCharges
+from application.ports import ChargeKey, TrailEntry
 from domain.catalog import Method
 from domain.duration import LIFETIME
 from domain.entitlement import Holding
@@ -37,6 +35,7 @@ from tests.builders import (
     SECOND_BOT,
     SIGNER,
     SILVER,
+    Rigged,
     Service,
     catalog,
     charge,
@@ -50,7 +49,7 @@ from tests.builders import (
     shop,
     stars,
 )
-from tests.memory import NOON, MemoryPayments, MemoryUnitOfWork
+from tests.memory import NOON, MemoryPayments, MemoryTransaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -563,41 +562,43 @@ def test_no_charges_are_no_work() -> None:
     assert service.state == Service().state
 
 
-class Overtaken(MemoryUnitOfWork):
-    """A database in which somebody else writes the same charge between our look and our insert."""
-
-    @contextmanager
-    def begin(self) -> Iterator[Transaction]:
-        with super().begin() as tx:
-            assert isinstance(tx.payments, MemoryPayments)
-            tx.payments = Unseen(tx.payments.state)
-            yield tx
-
-
 class Unseen(MemoryPayments):
+    """What somebody else wrote between our look and our insert is not seen by the look."""
+
     def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, Payment]:
         return {}
 
 
 @pytest.mark.criterion("3.4", "5.5")
-def test_a_charge_that_somebody_else_settles_at_the_same_moment_is_left_to_them() -> None:
+@pytest.mark.parametrize(
+    "reported", [pytest.param(charge(), id="grants"), pytest.param(charge(paid=stars(1)), id="grants nothing")]
+)
+def test_a_charge_that_somebody_else_settles_at_the_same_moment_is_left_to_them_where_it(reported: Charge) -> None:
     service = Service()
     service.keep(invoice())
-    service.settle(charge())
+    service.settle(reported)
     before = service.state.copy()
-    late = SettleCharges(
-        work=Overtaken(state=service.state),
-        clock=service.clock,
-        ids=service.ids,
-        shop=service.shop,
-        journal=service.journal,
-    )
+
+    def overtaken(tx: MemoryTransaction) -> None:
+        tx.payments = Unseen(before.copy())
+
+    service.work = Rigged(state=service.state, rig=overtaken)
 
     with pytest.raises(Unavailable):
-        late([charge()])
+        service.settle(reported)
 
     assert service.state == before
     assert len(service.journal.events) == 1
+
+
+def test_every_charge_and_then_every_payer_is_locked_before_a_word_is_read() -> None:
+    begun: list[MemoryTransaction] = []
+    service = Service(work=Rigged(rig=begun.append))
+
+    service.settle(charge(), charge(charge_id=ChargeId("charge-2"), payer=BOB))
+
+    [tx] = begun
+    assert tx.locked == [charge().key, (Provider.TELEGRAM, ChargeId("charge-2")), ALICE, BOB]
 
 
 def a_charge(number: int, of: int, payer: UserId, amount: int, payload_of: str) -> Charge:
