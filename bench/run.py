@@ -127,22 +127,14 @@ def _container(folder: Path) -> Container:
 
 
 def _invoices(container: Container, count: int) -> list[Invoice]:
-    issued = []
     shop, work, now = container.shop(), container.work(), container.clock().now()
     with work.begin() as tx:
-        for user in itertools.islice(_users, count):
-            issued.append(
-                shop.issue(
-                    tx,
-                    user_id=UserId(user),
-                    bot=MAIN,
-                    plan_code="gold_1m",
-                    method=Method.STARS,
-                    language="en",
-                    now=now,
-                )
+        return [
+            shop.issue(
+                tx, user_id=UserId(user), bot=MAIN, plan_code="gold_1m", method=Method.STARS, language="en", now=now
             )
-    return issued
+            for user in itertools.islice(_users, count)
+        ]
 
 
 def _charge(container: Container, invoice: Invoice) -> Charge:

@@ -82,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Verification(demands=read_demands(config.rootpath / DEMANDS), config=config))
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Verification:
     """The plugin of one run: what was collected, and what became of it."""
 

@@ -127,7 +127,6 @@ class PaymentReturned:
 class StatusLine:
     plan: str
     expires_at: datetime | None
-    extended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

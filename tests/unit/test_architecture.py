@@ -59,6 +59,12 @@ PLANTS = [
         id="an adapter and an entrypoint wire themselves",
     ),
     pytest.param(
+        "The sandbox shares no code with what it tests",
+        {"entrypoints/sandbox/planted.py": "import domain.money"},
+        ["entrypoints.sandbox.planted -> domain.money"],
+        id="the sandbox counts with our own money",
+    ),
+    pytest.param(
         "Adapters do not know each other",
         {
             "adapters/planted.py": "",
