@@ -35,7 +35,6 @@ any_terms = st.builds(
 
 
 @pytest.mark.criterion("2.2")
-@pytest.mark.threat(52)
 @given(terms=any_terms, bot=bots)
 def test_what_was_signed_is_read_back_whole(terms: Terms, bot: BotName) -> None:
     assert SIGNER.verify(SIGNER.sign(terms, bot), bot) == terms
