@@ -115,12 +115,13 @@ class _Reader:
 
     def _duration(self, raw: object, place: str) -> Duration | None:
         try:
-            return Duration.parse(raw if isinstance(raw, str) else "")
+            duration = Duration.parse(raw if isinstance(raw, str) else "")
+            if duration.unit is not Unit.SECOND:
+                return duration
         except ValueError:
-            self._mistake(
-                place, 'must be "N day(s) | week(s) | month(s) | year(s)" with N from 1 to 1000, or "lifetime"'
-            )
-            return None
+            pass
+        self._mistake(place, 'must be "N day(s) | week(s) | month(s) | year(s)" with N from 1 to 1000, or "lifetime"')
+        return None
 
     def _window(self, raw: object, place: str) -> Duration | None:
         window = self._duration(raw, place)

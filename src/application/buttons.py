@@ -27,4 +27,9 @@ class Cancel:
     invoice_id: InvoiceId
 
 
-Action = ShowPlans | ShowMethods | Buy | Cancel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPortal:
+    pass
+
+
+Action = ShowPlans | ShowMethods | Buy | Cancel | OpenPortal

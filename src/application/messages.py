@@ -84,6 +84,25 @@ class InvoiceMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutInvitation:
+    """The way to Stripe's page, where this invoice is paid. `url` is empty until the page was made."""
+
+    invoice_id: InvoiceId
+    title: str
+    description: str
+    price: Price
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalInvitation:
+    """The way to Stripe's page where receipts and cards are kept. `url` is empty until the page was made."""
+
+    user_id: UserId
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseDeclined:
     """Why a purchase can't begin. `code` is the public error code; `plan` its title where it is known."""
 
@@ -124,6 +143,28 @@ class PaymentReturned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartReturned:
+    """A part of a payment went back; access stays. `left` is what was not given back."""
+
+    price: Price
+    left: Price
+    plan: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSuspended:
+    """The payment is disputed at the user's bank."""
+
+    plan: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRestored:
+    plan: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusLine:
     plan: str
     expires_at: datetime | None
@@ -131,10 +172,13 @@ class StatusLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The answer to /status. `waiting` are payments that somebody has to look at."""
+    """The answer to /status. `waiting` are payments that somebody has to look at; `portal` offers
+    Stripe's own page."""
 
+    user_id: UserId
     plans: tuple[StatusLine, ...]
     waiting: tuple[Price, ...] = ()
+    portal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +211,15 @@ Message = (
     | MethodMenu
     | NothingForSale
     | InvoiceMessage
+    | CheckoutInvitation
+    | PortalInvitation
     | PurchaseDeclined
     | Confirmation
     | PaymentHeld
     | PaymentReturned
+    | PartReturned
+    | AccessSuspended
+    | AccessRestored
     | Status
     | TermsOfSale
     | PaySupport

@@ -15,7 +15,8 @@ from domain.entitlement import Entitlement
 from domain.events import Event
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
 from domain.invoice import Invoice, Objection
-from domain.payment import Payment, Provider, Refund
+from domain.money import Money
+from domain.payment import Charge, ChargeStanding, Payment, Provider, Refund
 
 Row = TypeVar("Row")
 ChargeKey = tuple[Provider, ChargeId]
@@ -104,7 +105,7 @@ class Payments(Protocol):
 
     @abstractmethod
     def update(self, payment: Payment) -> None:
-        """Keep its status, reason, entitlement and time of refund; what the charge says never changes."""
+        """Keep its status, reason, refunds, disputes and what is suspended; what the charge says never changes."""
 
     @abstractmethod
     def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
@@ -141,12 +142,74 @@ class Entitlements(Protocol):
         """The one grant of that payment that was not ended."""
 
     @abstractmethod
+    def get(self, id: EntitlementId) -> Entitlement | None: ...
+
+    @abstractmethod
     def add(self, entitlements: Sequence[Entitlement]) -> None:
         """Keep new ones. Raises DoubleGrant where a payment would have two that were not ended."""
 
     @abstractmethod
     def end(self, entitlements: Sequence[Entitlement]) -> None:
         """Keep when each of them was revoked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCheckout:
+    """A request to pay by Stripe. `session_id` and `url` are empty until Stripe has made the page."""
+
+    invoice_id: InvoiceId
+    session_id: str = ""
+    url: str = ""
+
+
+class Checkouts(Protocol):
+    """What was asked of Stripe's Checkout, and by which key of the caller's it may be asked again."""
+
+    @abstractmethod
+    def by_key(self, user_id: UserId, key: str) -> tuple[str, KeptCheckout] | None:
+        """What that key of this user stands for, and the fingerprint of the request that came with it."""
+
+    @abstractmethod
+    def add(self, checkout: KeptCheckout, *, user_id: UserId, key: str | None, fingerprint: str, now: datetime) -> None:
+        """Keep what was begun."""
+
+    @abstractmethod
+    def opened(self, checkout: KeptCheckout) -> None:
+        """Keep the page that Stripe has made."""
+
+
+class Customers(Protocol):
+    """Who is who at Stripe."""
+
+    @abstractmethod
+    def of(self, user_id: UserId) -> str | None:
+        """The id of Stripe's customer, where the user ever began to pay by Stripe."""
+
+    @abstractmethod
+    def add(self, user_id: UserId, customer_id: str) -> str:
+        """Keep it, unless there is one already; the one that is kept."""
+
+
+class StripeEvents(Protocol):
+    """Events of Stripe, each kept once."""
+
+    @abstractmethod
+    def known(self, event_id: str) -> bool: ...
+
+    @abstractmethod
+    def add(self, event: "StripeEvent", outcome: str, now: datetime) -> None:
+        """Keep it with what became of it; one that is kept already stays as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeEvent:
+    """A doorbell: its `object_id` names what has changed, and says nothing that we believe."""
+
+    id: str
+    type: str
+    live: bool
+    object_id: str
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +299,9 @@ class Transaction(Protocol):
     trail: Trail
     updates: Updates
     attempts: Attempts
+    checkouts: Checkouts
+    customers: Customers
+    stripe_events: StripeEvents
     outbox: Outbox
 
     @abstractmethod
@@ -303,3 +369,44 @@ class Messenger(Protocol):
 
         Raises ProviderUnavailable where Telegram does not give one.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutSession:
+    """A page of Stripe's. `price` is what it asks for, by Stripe's own word."""
+
+    id: str
+    url: str
+    price: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeSnapshot:
+    """What Stripe says now of a payment of ours. `charge` is None while no money has moved."""
+
+    charge: Charge | None
+    standing: ChargeStanding | None
+
+
+class Checkout(Protocol):
+    """Stripe, asked by us. Every method raises ProviderUnavailable where Stripe does not do its part in time."""
+
+    @abstractmethod
+    def create_customer(self, user_id: UserId) -> str:
+        """A customer for this user; asked again, the same one."""
+
+    @abstractmethod
+    def open(self, invoice: Invoice, payload: str, customer_id: str) -> CheckoutSession:
+        """The page where the invoice is paid; asked again for the same invoice, the same page."""
+
+    @abstractmethod
+    def expire(self, session_id: str) -> None:
+        """Nobody can pay there any more."""
+
+    @abstractmethod
+    def portal(self, customer_id: str, return_url: str) -> str:
+        """The address of the customer's own page, good for a short while."""
+
+    @abstractmethod
+    def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
+        """What the event is about, fetched again; None where that is none of ours."""

@@ -8,9 +8,13 @@ from enum import StrEnum
 
 END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 MAX_COUNT = 1000
+MAX_SECONDS = 10_000 * 366 * 86_400
 
 
 class Unit(StrEnum):
+    """No plan is sold by the second; what is left of a span that was interrupted is counted so."""
+
+    SECOND = "second"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
@@ -18,7 +22,8 @@ class Unit(StrEnum):
     LIFETIME = "lifetime"
 
 
-_WRITTEN = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|year)(s?)", re.ASCII)
+_EXACT = {Unit.SECOND: timedelta(seconds=1), Unit.DAY: timedelta(days=1), Unit.WEEK: timedelta(weeks=1)}
+_WRITTEN = re.compile(r"([1-9][0-9]{0,12}) (second|day|week|month|year)(s?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ class Duration:
         if self.unit is Unit.LIFETIME:
             if self.count != 0:
                 raise ValueError("a lifetime is not counted")
-        elif not 0 < self.count <= MAX_COUNT:
+        elif not 0 < self.count <= (MAX_SECONDS if self.unit is Unit.SECOND else MAX_COUNT):
             raise ValueError(f"a duration counts 1 to {MAX_COUNT} {self.unit}s, not {self.count}")
 
     @classmethod
@@ -64,10 +69,9 @@ class Duration:
         return self._shifted(end, -1)
 
     def _shifted(self, moment: datetime, sign: int) -> datetime:
-        if self.unit in (Unit.DAY, Unit.WEEK):
-            days = self.count * (7 if self.unit is Unit.WEEK else 1)
+        if self.unit in _EXACT:
             try:
-                return min(moment + sign * timedelta(days=days), END_OF_TIME)
+                return min(moment + sign * self.count * _EXACT[self.unit], END_OF_TIME)
             except OverflowError:
                 return END_OF_TIME if sign > 0 else datetime.min.replace(tzinfo=UTC)
         months = moment.year * 12 + moment.month - 1 + sign * self.count * (12 if self.unit is Unit.YEAR else 1)

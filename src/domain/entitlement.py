@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.catalog import Offer
-from domain.duration import END_OF_TIME, Duration
+from domain.duration import END_OF_TIME, LIFETIME, Duration, Unit
 from domain.ids import EntitlementId, PaymentId, PlanCode, UserId
 
 
@@ -146,3 +146,27 @@ def revoke(
             break
         free_from = max(free_from, later.expires_at)
     return Revocation(ended=tuple(ended), moved=tuple(moved), lost=lost)
+
+
+def resume(
+    interrupted: Entitlement, *, id: EntitlementId, held: Holding | None, now: datetime
+) -> Entitlement | None:
+    """What was left of a span when it was interrupted, from now or from the end of what is held; None of nothing."""
+    if interrupted.revoked_at is None or (held is not None and held.endless):
+        return None
+    starts_at = now if held is None or held.expires_at is None else max(now, held.expires_at)
+    duration = LIFETIME
+    if interrupted.expires_at is not None:
+        left = interrupted.expires_at - max(interrupted.revoked_at, interrupted.starts_at)
+        if left < timedelta(seconds=1):
+            return None
+        duration = Duration(count=left // timedelta(seconds=1), unit=Unit.SECOND)
+    return replace(
+        interrupted,
+        id=id,
+        granted_at=now,
+        starts_at=starts_at,
+        duration=duration,
+        expires_at=duration.after(starts_at),
+        revoked_at=None,
+    )

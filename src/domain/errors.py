@@ -33,6 +33,12 @@ class Conflict(Refusal):
     code = "conflict"
 
 
+class IdempotencyMismatch(Refusal):
+    """The same Idempotency-Key came with another request before."""
+
+    code = "idempotency_mismatch"
+
+
 class UnknownPlan(Refusal):
     code = "unknown_plan"
 

@@ -73,6 +73,25 @@ class EntitlementRevoked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentPartlyRefunded:
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementSuspended:
+    """A dispute took the money away; access waits for its outcome."""
+
+    entitlement: Entitlement
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementRestored:
+    entitlement: Entitlement
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRepeated:
     """A charge that is settled already was reported again, with the same facts."""
 
@@ -130,7 +149,10 @@ Event = (
     | PaymentGranted
     | PaymentQuarantined
     | PaymentRefunded
+    | PaymentPartlyRefunded
     | EntitlementRevoked
+    | EntitlementSuspended
+    | EntitlementRestored
     | ChargeRepeated
     | ChargeConflicted
     | RefundCameFirst

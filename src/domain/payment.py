@@ -1,11 +1,12 @@
 """Money that moved: the charge as a provider reports it, and what became of it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from domain.catalog import Method
-from domain.ids import BotName, ChargeId, InvoiceId, PaymentId, PlanCode, UserId
+from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, PlanCode, UserId
 from domain.invoice import Objection
 from domain.money import Money
 
@@ -22,6 +23,41 @@ class PaymentStatus(StrEnum):
     QUARANTINED = "quarantined"
     REFUND_PENDING = "refund_pending"
     REFUNDED = "refunded"
+
+
+class DisputeState(StrEnum):
+    """How far a dispute is. Opened alone it changes nothing."""
+
+    OPENED = "opened"
+    WITHDRAWN = "withdrawn"
+    WON = "won"
+    LOST = "lost"
+
+
+_PROGRESS = (DisputeState.OPENED, DisputeState.WITHDRAWN, DisputeState.WON, DisputeState.LOST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeStanding:
+    """What a provider says has become of a charge: the total given back so far (minor units), and its disputes by id.
+
+    A total and states, never a change: however often and in whichever order it is told, it ends the same.
+    """
+
+    provider: Provider
+    charge_id: ChargeId
+    amount: int
+    amount_refunded: int = 0
+    disputes: Mapping[str, DisputeState] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[Provider, ChargeId]:
+        return self.provider, self.charge_id
+
+    @property
+    def given_back(self) -> bool:
+        """Whether all of it went back: a dispute that was lost counts as a refund."""
+        return self.amount_refunded >= self.amount or DisputeState.LOST in self.disputes.values()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +90,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """A charge and its end: granted, quarantined (with the reason), refund pending or refunded."""
+    """A charge and its end: granted, quarantined (with the reason), refund pending or refunded.
+
+    `amount_refunded` is the total given back so far; `suspended` the entitlement that a dispute has interrupted.
+    """
 
     id: PaymentId
     charge: Charge
@@ -64,10 +103,34 @@ class Payment:
     plan_code: PlanCode | None = None
     quarantine_reason: Objection | None = None
     refunded_at: datetime | None = None
+    amount_refunded: int = 0
+    disputes: Mapping[str, DisputeState] = field(default_factory=dict)
+    suspended: EntitlementId | None = None
 
     def refunded(self, at: datetime) -> "Payment":
         """This payment once its provider has given the money back."""
-        return replace(self, status=PaymentStatus.REFUNDED, refunded_at=at)
+        return replace(
+            self, status=PaymentStatus.REFUNDED, refunded_at=at, amount_refunded=self.charge.paid.amount, suspended=None
+        )
+
+    def told(self, standing: "ChargeStanding") -> "Payment":
+        """This payment with what its provider says of it now. What was said may come late: nothing moves back."""
+        disputes = dict(self.disputes)
+        for dispute, state in standing.disputes.items():
+            disputes[dispute] = max(state, disputes.get(dispute, state), key=_PROGRESS.index)
+        return replace(
+            self, amount_refunded=max(self.amount_refunded, standing.amount_refunded), disputes=disputes
+        )
+
+    @property
+    def in_dispute(self) -> bool:
+        """Whether a dispute has taken the money away, and is not decided."""
+        return DisputeState.WITHDRAWN in self.disputes.values()
+
+    @property
+    def left(self) -> int:
+        """What was not given back, in minor units."""
+        return self.charge.paid.amount - self.amount_refunded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
