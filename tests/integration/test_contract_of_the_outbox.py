@@ -65,7 +65,7 @@ EVERY_MESSAGE: list[Message] = [
     Confirmation(plan="Gold", price=PRICE, starts_at=NOON, expires_at=None, extends=True),
     PaymentHeld(price=PRICE, reason="wrong_user"),
     PaymentReturned(price=PRICE, plan="Gold", ended=True),
-    Status(plans=(StatusLine(plan="Gold", expires_at=NOON, extended=True),), waiting=(PRICE,)),
+    Status(plans=(StatusLine(plan="Gold", expires_at=NOON),), waiting=(PRICE,)),
     TermsOfSale(),
     PaySupport(user_id=ALICE),
     NotUnderstood(),

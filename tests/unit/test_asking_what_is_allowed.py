@@ -210,7 +210,8 @@ def test_all_that_a_user_ever_held_is_listed_with_the_time_of_the_look() -> None
 
 
 @pytest.mark.parametrize(
-    ("payment_id", "source"), [pytest.param(PaymentId("pay_1"), "payment"), pytest.param(None, "operator")]
+    ("payment_id", "source"),
+    [pytest.param(PaymentId("pay_1"), "payment", id="a payment"), pytest.param(None, "operator", id="an operator")],
 )
 def test_a_right_tells_where_it_came_from(payment_id: PaymentId | None, source: str) -> None:
     assert entitlement(payment_id=payment_id).source == source

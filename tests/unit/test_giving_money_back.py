@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -24,7 +24,6 @@ from tests.builders import (
     HOUR,
     MAIN,
     MALLORY,
-    MONTH,
     SILVER,
     Rigged,
     Service,
@@ -131,11 +130,15 @@ def test_other_plans_are_not_touched() -> None:
 
 
 def test_a_month_that_moves_up_is_counted_by_the_calendar_anew() -> None:
-    first, second = entitlement(name="a"), entitlement(name="b", starts_at=datetime.fromisoformat("2026-12-22T12:00Z"))
+    running, later = (
+        entitlement(name="a", starts_at=datetime(2027, 1, 30, tzinfo=UTC)),
+        entitlement(name="b", starts_at=datetime(2027, 2, 28, tzinfo=UTC)),
+    )
 
-    [moved] = ended(first, second, now=datetime.fromisoformat("2027-01-31T12:00Z") - 60 * DAY).moved
+    [moved] = ended(running, later, now=datetime(2027, 1, 31, tzinfo=UTC)).moved
 
-    assert moved.expires_at == MONTH.after(moved.starts_at)
+    assert later.expires_at == datetime(2027, 3, 28, tzinfo=UTC)
+    assert moved.expires_at == datetime(2027, 2, 28, tzinfo=UTC)
 
 
 def test_a_lifetime_moves_up_too() -> None:

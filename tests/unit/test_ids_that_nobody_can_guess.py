@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_of_eighty_bits_each_is_as_often_set_as_not_and_changes_as_often_as_not(
 
     for bit in range(RANDOM_BITS):
         values = [number >> bit & 1 for number in numbers]
-        changes = sum(one != other for one, other in zip(values, values[1:], strict=False))
+        changes = sum(one != other for one, other in pairwise(values))
         # Seven standard deviations: what is random fails this once in more than 10^11 runs.
         assert abs(sum(values) - MANY / 2) < 160
         assert abs(changes - MANY / 2) < 160

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from application.messages import Confirmation, PaymentHeld, Price
 from application.ports import ChargeKey, TrailEntry
-from domain.catalog import Method
+from domain.catalog import Method, Plan
 from domain.duration import LIFETIME
 from domain.entitlement import Holding
 from domain.errors import Unavailable
@@ -636,6 +636,37 @@ def test_charges_settled_at_once_end_as_if_settled_one_by_one(charges: list[Char
 
     assert parted.state == apart.state
     assert parted.journal.events == apart.journal.events
+
+
+@pytest.mark.criterion("2.7", "3.3")
+@given(
+    purchases=st.lists(
+        st.tuples(
+            st.sampled_from([GOLD, SILVER, SILVER, FOR_LIFE]),
+            st.sampled_from([ALICE, ALICE, ALICE, BOB]),
+            st.sampled_from([timedelta(0), HOUR, 5 * DAY, 40 * DAY]),
+            st.booleans(),
+        ),
+        max_size=10,
+    )
+)
+def test_whatever_was_approved_is_granted_however_late_it_is_paid(
+    purchases: list[tuple[Plan, UserId, timedelta, bool]],
+) -> None:
+    service = Service()
+    for number, (plan, payer, pause, withdrawn) in enumerate(purchases):
+        named = invoice(plan, id=invoice_id(number), issued_at=service.clock.now())
+        service.keep(named)
+        service.shop = shop()
+        [objection] = service.judge(query(named, payer=payer)).values()
+
+        service.clock.pass_by(pause)
+        service.shop = shop(catalog=catalog()) if withdrawn else shop()
+        paid = charge(named, charge_id=ChargeId(f"charge-{number}"), payer=payer, charged_at=service.clock.now())
+        [settled] = service.settle(paid).values()
+
+        if objection is None:
+            assert settled.status is PaymentStatus.GRANTED
 
 
 @given(charges=st.lists(reported, max_size=12))

@@ -49,6 +49,8 @@ def _is_out_of_order(original: BaseException) -> bool:
             return True
         case sqlite3.IntegrityError() | sqlite3.ProgrammingError() | sqlite3.DataError():
             return False
+        case sqlite3.OperationalError() if original.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            return str(original).startswith("no such ")
         case sqlite3.DatabaseError() | sqlite3.InterfaceError():
             return True
         case _:

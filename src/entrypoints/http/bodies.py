@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
 from domain.errors import InvalidRequest, TooLarge
 from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
@@ -21,18 +22,22 @@ class JsonText(bytes):
 async def read_body(request: Request[Any, Any, Any], at_most: int = MAX_BODY_BYTES) -> bytes:
     """The body as it came, of at most that many bytes.
 
-    Raises TooLarge as soon as there are more, and UnsupportedMediaType for a compressed one.
+    Raises TooLarge as soon as there are more, UnsupportedMediaType for a compressed one, and InvalidRequest where the
+    caller goes away in the middle of it.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Compressed bodies are not taken.")
     if int(request.headers.get("content-length", "0")) > at_most:
         raise TooLarge(f"The body is larger than {at_most} bytes.")
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > at_most:
-            raise TooLarge(f"The body is larger than {at_most} bytes.")
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > at_most:
+                raise TooLarge(f"The body is larger than {at_most} bytes.")
+            chunks.append(chunk)
+    except InternalServerException:  # so the framework calls it; no fault of ours, and nothing to alert anybody for
+        raise InvalidRequest("The body broke off.") from None
     return b"".join(chunks)
 
 

@@ -63,7 +63,7 @@ class Door:
         """
         require_network(request, self.networks, self.trusted_proxies)
         if bot not in self.bots:
-            raise NotFound(f"There is no bot {bot!r}.")
+            raise NotFound("There is no such bot.")
         presented = request.headers.getall(SECRET_HEADER, [])
         # All are compared, so that the time it takes tells nothing.
         good = [hmac.compare_digest(presented[0].encode(), secret.encode()) for secret in self.secrets if presented]
