@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
+from application.buttons import Action, Buy, Cancel, OpenPortal, ShowMethods, ShowPlans
 from application.messages import (
     AskInPrivate,
     Help,
@@ -18,6 +18,7 @@ from application.messages import (
     PaySupport,
     PlanList,
     PlanMenu,
+    PortalInvitation,
     Price,
     PurchaseDeclined,
     Status,
@@ -27,6 +28,7 @@ from application.messages import (
 )
 from application.ports import Clock, Journal, TrailEntry, Transaction, UnitOfWork
 from application.shop import Shop
+from domain.catalog import Method
 from domain.entitlement import holdings
 from domain.errors import AlreadyEntitled, MethodUnavailable, RateLimited, Refusal, UnknownPlan
 from domain.events import CommandAnswered, Event, InvoiceCancelled, InvoiceIssued, PurchaseRefused
@@ -108,6 +110,8 @@ class AnswerMessage:
         held = tx.entitlements.held_by([user_id], now).get(user_id, ())
         plans = self.shop.catalog.plans
         return Status(
+            user_id=user_id,
+            portal=Method.STRIPE in self.shop.tills.currencies and tx.payments.any_by_stripe(user_id),
             plans=tuple(
                 StatusLine(plan=plans[code].title if code in plans else code, expires_at=holding.expires_at)
                 for code, holding in holdings(held, now).items()
@@ -180,6 +184,8 @@ class AnswerPress:
                 return self._buy(tx, press, action, now)
             case Cancel():
                 return self._cancel(tx, press, action, now)
+            case OpenPortal():
+                return _letter(press, PortalInvitation(user_id=press.user_id)), Toast.DONE, None
             case _:
                 assert_never(action)
 

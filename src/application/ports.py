@@ -112,6 +112,10 @@ class Payments(Protocol):
         """The user's payments, newest first. Raises InvalidRequest for a cursor that we never gave."""
 
     @abstractmethod
+    def any_by_stripe(self, user_id: UserId) -> bool:
+        """Whether the user ever paid by Stripe."""
+
+    @abstractmethod
     def waiting_of(self, user_id: UserId) -> Sequence[Payment]:
         """The user's payments in quarantine, oldest first, at most 20."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from application.messages import InvoiceMessage, Letter, PlanChoice, Price
+from application.messages import CheckoutInvitation, InvoiceMessage, Letter, Message, PlanChoice, Price
 from application.ports import Ids, TrailEntry, Transaction
 from domain.catalog import Catalog, Method, Offer, Plan, Tills
 from domain.entitlement import holdings
@@ -13,6 +13,9 @@ from domain.invoice import Invoice
 from domain.payload import PayloadSigner
 
 ATTEMPTS_WITHIN = timedelta(seconds=60)
+STRIPE_LEAST = timedelta(minutes=31)
+"""A page of Stripe's lives half an hour at least, counted from when Stripe makes it
+(https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Shop:
             )
         # Whole seconds: the signed payload carries no finer time, and both must tell the same story.
         issued_at = now.replace(microsecond=0)
+        lives = max(self.time_to_live, STRIPE_LEAST) if chosen is Method.STRIPE else self.time_to_live
         invoice = Invoice(
             id=self.ids.invoice(),
             bot=bot,
@@ -81,7 +85,7 @@ class Shop:
             method=chosen,
             offer=offer,
             issued_at=issued_at,
-            expires_at=issued_at + self.time_to_live,
+            expires_at=issued_at + lives,
             language=language,
         )
         tx.invoices.add([invoice])
@@ -90,20 +94,23 @@ class Shop:
 
     def letter(self, invoice: Invoice) -> Letter:
         """The invoice as a message to its payer."""
-        return Letter(
-            bot=invoice.bot,
-            chat_id=invoice.payer,
-            language=invoice.language,
-            message=InvoiceMessage(
+        offer, price = invoice.offer, Price(amount=invoice.offer.price.amount, currency=invoice.offer.price.currency)
+        message: Message
+        if invoice.method is Method.STRIPE:
+            message = CheckoutInvitation(
+                invoice_id=invoice.id, title=offer.title, description=offer.description, price=price
+            )
+        else:
+            message = InvoiceMessage(
                 invoice_id=invoice.id,
                 user_id=invoice.payer,
-                title=invoice.offer.title,
-                description=invoice.offer.description,
+                title=offer.title,
+                description=offer.description,
                 payload=self.signer.sign(invoice.terms, invoice.bot),
-                price=Price(amount=invoice.offer.price.amount, currency=invoice.offer.price.currency),
+                price=price,
                 method=invoice.method,
-            ),
-        )
+            )
+        return Letter(bot=invoice.bot, chat_id=invoice.payer, language=invoice.language, message=message)
 
     def choices(self) -> tuple[PlanChoice, ...]:
         """Every plan that can be paid by some method set up here, in the catalog's order."""

@@ -148,9 +148,7 @@ def revoke(
     return Revocation(ended=tuple(ended), moved=tuple(moved), lost=lost)
 
 
-def resume(
-    interrupted: Entitlement, *, id: EntitlementId, held: Holding | None, now: datetime
-) -> Entitlement | None:
+def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None, now: datetime) -> Entitlement | None:
     """What was left of a span when it was interrupted, from now or from the end of what is held; None of nothing."""
     if interrupted.revoked_at is None or (held is not None and held.endless):
         return None

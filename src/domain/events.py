@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from domain.entitlement import Entitlement
 from domain.ids import BotName, ChargeId, PlanCode, UserId
 from domain.invoice import Invoice, Objection, PreCheckout
+from domain.money import Money
 from domain.payment import Charge, Payment, Refund
 
 
@@ -25,6 +26,14 @@ class InvoiceSent:
 class InvoiceNotSent:
     invoice: Invoice
     problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutMismatched:
+    """Stripe would have asked for another price than the invoice; the price map or a price at Stripe is wrong."""
+
+    invoice: Invoice
+    asked_for: Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +148,20 @@ class UpdateKeptRaw:
     charge_id: ChargeId | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeEventKept:
+    """An event of Stripe was taken; `outcome` is what became of it: `settled`, `foreign`, `other_mode`, `unused`."""
+
+    id: str
+    type: str
+    outcome: str
+
+
 Event = (
     InvoiceIssued
     | InvoiceSent
     | InvoiceNotSent
+    | CheckoutMismatched
     | InvoiceCancelled
     | PurchaseRefused
     | PreCheckoutJudged
@@ -159,4 +178,5 @@ Event = (
     | CommandAnswered
     | MessageGivenUp
     | UpdateKeptRaw
+    | StripeEventKept
 )

@@ -118,9 +118,7 @@ class Payment:
         disputes = dict(self.disputes)
         for dispute, state in standing.disputes.items():
             disputes[dispute] = max(state, disputes.get(dispute, state), key=_PROGRESS.index)
-        return replace(
-            self, amount_refunded=max(self.amount_refunded, standing.amount_refunded), disputes=disputes
-        )
+        return replace(self, amount_refunded=max(self.amount_refunded, standing.amount_refunded), disputes=disputes)
 
     @property
     def in_dispute(self) -> bool:
