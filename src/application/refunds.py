@@ -40,26 +40,29 @@ class RecordRefund:
                 tx.lock(users=[payment.charge.payer])
                 refunded = payment.refunded(refund.refunded_at)
                 tx.payments.update(refunded)
-                revocation = self._end_access(tx, payment, now)
+                revocation = end_access(tx, payment, self.ids, now)
                 tx.outbox.add([_letter(tx, refunded, ended=revocation is not None and revocation.lost)], now)
                 events.append(PaymentRefunded(payment=refunded))
                 if revocation:
                     events.append(EntitlementRevoked(entitlement=revocation.ended[0]))
         self.journal.record(*events)
 
-    def _end_access(self, tx: Transaction, payment: Payment, now: datetime) -> Revocation | None:
-        living = tx.entitlements.living_of(payment.id)
-        if living is None:
-            return None
-        held = tx.entitlements.held_by([living.user_id], now).get(living.user_id, ())
-        revocation = revoke(living, among=held, new_ids=self._new_ids(), now=now)
-        tx.entitlements.end(revocation.ended)
-        tx.entitlements.add(revocation.moved)
-        return revocation
 
-    def _new_ids(self) -> Iterator[EntitlementId]:
-        while True:
-            yield self.ids.entitlement()
+def end_access(tx: Transaction, payment: Payment, ids: Ids, now: datetime) -> Revocation | None:
+    """End what that payment opened, and let later spans of the plan move up; None where nothing is open."""
+    living = tx.entitlements.living_of(payment.id)
+    if living is None:
+        return None
+    held = tx.entitlements.held_by([living.user_id], now).get(living.user_id, ())
+    revocation = revoke(living, among=held, new_ids=_new_ids(ids), now=now)
+    tx.entitlements.end(revocation.ended)
+    tx.entitlements.add(revocation.moved)
+    return revocation
+
+
+def _new_ids(ids: Ids) -> Iterator[EntitlementId]:
+    while True:
+        yield ids.entitlement()
 
 
 def _letter(tx: Transaction, payment: Payment, *, ended: bool) -> Letter:

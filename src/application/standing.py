@@ -1,12 +1,12 @@
 """Following a charge after it was settled: refunds in part, and disputes that interrupt access."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from application.messages import AccessRestored, AccessSuspended, Letter, Message, PartReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
-from domain.entitlement import holdings, resume, revoke
+from application.refunds import end_access
+from domain.entitlement import Entitlement, holdings, resume
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded
 from domain.ids import EntitlementId
 from domain.invoice import Invoice
@@ -43,9 +43,17 @@ class FollowCharge:
                 events.append(PaymentPartlyRefunded(payment=after))
                 told.append(_part(before, after, invoice))
             if after.in_dispute and not before.in_dispute:
-                after = self._suspend(tx, after, now, events, told, invoice)
+                if revocation := end_access(tx, after, self.ids, now):
+                    interrupted = revocation.ended[0]
+                    after = replace(after, suspended=interrupted.id)
+                    events.append(EntitlementSuspended(entitlement=interrupted, payment=after))
+                    told.append(AccessSuspended(plan=_title(interrupted, invoice)))
             elif after.suspended and not after.in_dispute:
-                after = self._restore(tx, after, now, events, told, invoice)
+                resumed = self._resume(tx, after.suspended, now)
+                after = replace(after, suspended=None)
+                if resumed:
+                    events.append(EntitlementRestored(entitlement=resumed, payment=after))
+                    told.append(AccessRestored(plan=_title(resumed, invoice), expires_at=resumed.expires_at))
             if after == before:
                 return
             tx.payments.update(after)
@@ -53,58 +61,18 @@ class FollowCharge:
             tx.outbox.add([_letter(after, invoice, message) for message in told], now)
         self.journal.record(*events)
 
-    def _suspend(
-        self,
-        tx: Transaction,
-        payment: Payment,
-        now: datetime,
-        events: list[Event],
-        told: list[Message],
-        invoice: Invoice | None,
-    ) -> Payment:
-        living = tx.entitlements.living_of(payment.id)
-        if living is None:
-            return payment
-        held = tx.entitlements.held_by([living.user_id], now).get(living.user_id, ())
-        revocation = revoke(living, among=held, new_ids=self._new_ids(), now=now)
-        tx.entitlements.end(revocation.ended)
-        tx.entitlements.add(revocation.moved)
-        events.append(EntitlementSuspended(entitlement=revocation.ended[0], payment=payment))
-        told.append(AccessSuspended(plan=invoice.offer.title if invoice else living.plan_code))
-        return replace(payment, suspended=living.id)
-
-    def _restore(
-        self,
-        tx: Transaction,
-        payment: Payment,
-        now: datetime,
-        events: list[Event],
-        told: list[Message],
-        invoice: Invoice | None,
-    ) -> Payment:
-        interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
+    def _resume(self, tx: Transaction, suspended: EntitlementId, now: datetime) -> Entitlement | None:
+        interrupted = tx.entitlements.get(suspended)
         if interrupted is None:
-            return replace(payment, suspended=None)
-        held = tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ())
-        resumed = resume(
-            interrupted,
-            id=self.ids.entitlement(),
-            held=holdings(held, now).get(interrupted.plan_code),
-            now=now,
-        )
-        if resumed:
-            tx.entitlements.add([resumed])
-            events.append(EntitlementRestored(entitlement=resumed, payment=payment))
-            told.append(
-                AccessRestored(
-                    plan=invoice.offer.title if invoice else resumed.plan_code, expires_at=resumed.expires_at
-                )
-            )
-        return replace(payment, suspended=None)
+            return None
+        held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
+        resumed = resume(interrupted, id=self.ids.entitlement(), held=held.get(interrupted.plan_code), now=now)
+        tx.entitlements.add([resumed] if resumed else [])
+        return resumed
 
-    def _new_ids(self) -> Iterator[EntitlementId]:
-        while True:
-            yield self.ids.entitlement()
+
+def _title(entitlement: Entitlement, invoice: Invoice | None) -> str:
+    return invoice.offer.title if invoice else entitlement.plan_code
 
 
 def _part(before: Payment, after: Payment, invoice: Invoice | None) -> PartReturned:
