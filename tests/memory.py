@@ -13,13 +13,18 @@ from application.messages import Letter, Message
 from application.ports import (
     Attempts,
     ChargeKey,
+    Checkout,
+    Checkouts,
+    CheckoutSession,
     Clock,
+    Customers,
     Delivery,
     DoubleGrant,
     Entitlements,
     Ids,
     Invoices,
     Journal,
+    KeptCheckout,
     Messenger,
     Outbox,
     Page,
@@ -27,6 +32,9 @@ from application.ports import (
     Payments,
     Refunds,
     Sent,
+    StripeEvent,
+    StripeEvents,
+    StripeSnapshot,
     Trail,
     TrailEntry,
     Transaction,
@@ -38,7 +46,8 @@ from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable
 from domain.events import Event
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
 from domain.invoice import Invoice
-from domain.payment import Payment, PaymentStatus, Refund
+from domain.money import Money
+from domain.payment import Payment, PaymentStatus, Provider, Refund
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WAITING_SHOWN: Final = 20
@@ -110,6 +119,54 @@ class MemoryMessenger(Messenger):
         return f"https://t.me/$link{len(self.linked)}"
 
 
+@dataclass(slots=True)
+class MemoryCheckout(Checkout):
+    """A Stripe that does as it is told: the same request gives the same page, and `unavailable` says no to all.
+
+    `price` is what its next new page asks for, where that is not the invoice's; `snapshots` what it says of an object.
+    `opened` are the requests for a page, in order, with repeats; `expired` the pages at which nobody can pay any more.
+    """
+
+    price: Money | None = None
+    unavailable: bool = False
+    pages: dict[InvoiceId, CheckoutSession] = field(default_factory=dict)
+    opened: list[tuple[Invoice, str, str]] = field(default_factory=list)
+    expired: list[str] = field(default_factory=list)
+    customers: dict[UserId, str] = field(default_factory=dict)
+    portals: list[tuple[str, str]] = field(default_factory=list)
+    snapshots: dict[str, StripeSnapshot] = field(default_factory=dict)
+
+    def create_customer(self, user_id: UserId) -> str:
+        self._answer()
+        return self.customers.setdefault(user_id, f"cus_{len(self.customers) + 1}")
+
+    def open(self, invoice: Invoice, payload: str, customer_id: str) -> CheckoutSession:
+        self._answer()
+        self.opened.append((invoice, payload, customer_id))
+        number = len(self.pages) + 1
+        page = CheckoutSession(
+            id=f"cs_{number}", url=f"https://checkout.stripe.com/c/{number}", price=self.price or invoice.offer.price
+        )
+        return self.pages.setdefault(invoice.id, page)
+
+    def expire(self, session_id: str) -> None:
+        self._answer()
+        self.expired.append(session_id)
+
+    def portal(self, customer_id: str, return_url: str) -> str:
+        self._answer()
+        self.portals.append((customer_id, return_url))
+        return f"https://billing.stripe.com/p/{len(self.portals)}"
+
+    def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
+        self._answer()
+        return self.snapshots.get(event.object_id)
+
+    def _answer(self) -> None:
+        if self.unavailable:
+            raise ProviderUnavailable("Stripe does not answer.")
+
+
 # What is kept ---------------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +197,24 @@ class RawUpdate:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunCheckout:
+    """What was asked of Stripe, by whom, and under which key of the caller's."""
+
+    checkout: KeptCheckout
+    user_id: UserId
+    key: str | None
+    fingerprint: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEvent:
+    event: StripeEvent
+    outcome: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class MemoryState:
     """Everything that was committed; tests may read it and put things into it."""
@@ -153,6 +228,9 @@ class MemoryState:
     seen: dict[tuple[BotName, int], datetime] = field(default_factory=dict)
     unread: list[RawUpdate] = field(default_factory=list)
     attempts: dict[UserId, list[datetime]] = field(default_factory=dict)
+    checkouts: dict[InvoiceId, BegunCheckout] = field(default_factory=dict)
+    customers: dict[UserId, str] = field(default_factory=dict)
+    stripe_events: dict[str, KeptEvent] = field(default_factory=dict)
     outbox: list[KeptLetter] = field(default_factory=list)
 
     @property
@@ -207,6 +285,9 @@ class MemoryTransaction(Transaction):
         self.trail = MemoryTrail(state)
         self.updates = MemoryUpdates(state)
         self.attempts = MemoryAttempts(state)
+        self.checkouts = MemoryCheckouts(state)
+        self.customers = MemoryCustomers(state)
+        self.stripe_events = MemoryStripeEvents(state)
         self.outbox = MemoryOutbox(state)
         self.locked: list[ChargeKey | UserId] = []
 
@@ -272,6 +353,9 @@ class MemoryPayments(Payments):
                 status=payment.status,
                 quarantine_reason=payment.quarantine_reason,
                 refunded_at=payment.refunded_at,
+                amount_refunded=payment.amount_refunded,
+                disputes=payment.disputes,
+                suspended=payment.suspended,
             )
 
     def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
@@ -283,6 +367,9 @@ class MemoryPayments(Payments):
             rows = rows[after.index(PaymentId(page.cursor)) + 1 :]
         shown = tuple(rows[: page.limit])
         return PageOf(items=shown, next_cursor=shown[-1].id if len(rows) > page.limit else None)
+
+    def any_by_stripe(self, user_id: UserId) -> bool:
+        return any(payment.charge.provider is Provider.STRIPE for payment in self._of_user(user_id))
 
     def waiting_of(self, user_id: UserId) -> Sequence[Payment]:
         rows = [payment for payment in self._of_user(user_id) if payment.status is PaymentStatus.QUARANTINED]
@@ -320,6 +407,9 @@ class MemoryEntitlements(Entitlements):
 
     def living_of(self, payment_id: PaymentId) -> Entitlement | None:
         return next((e for e in self.state.entitlements.values() if _living(e) and e.payment_id == payment_id), None)
+
+    def get(self, id: EntitlementId) -> Entitlement | None:
+        return self.state.entitlements.get(id)
 
     def add(self, entitlements: Sequence[Entitlement]) -> None:
         for entitlement in entitlements:
@@ -383,6 +473,48 @@ class MemoryAttempts(Attempts):
             return times[-at_most] + within - now
         self.state.attempts[user_id] = [*times, now]
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCheckouts(Checkouts):
+    state: MemoryState
+
+    def by_key(self, user_id: UserId, key: str) -> tuple[str, KeptCheckout] | None:
+        begun = next((b for b in self.state.checkouts.values() if (b.user_id, b.key) == (user_id, key)), None)
+        return (begun.fingerprint, begun.checkout) if begun else None
+
+    def add(self, checkout: KeptCheckout, *, user_id: UserId, key: str | None, fingerprint: str, now: datetime) -> None:
+        if checkout.invoice_id in self.state.checkouts or (key is not None and self.by_key(user_id, key)):
+            raise AssertionError("looked for under the user's lock, and yet begun twice")
+        self.state.checkouts[checkout.invoice_id] = BegunCheckout(
+            checkout=checkout, user_id=user_id, key=key, fingerprint=fingerprint, at=now
+        )
+
+    def opened(self, checkout: KeptCheckout) -> None:
+        if begun := self.state.checkouts.get(checkout.invoice_id):
+            self.state.checkouts[checkout.invoice_id] = replace(begun, checkout=checkout)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCustomers(Customers):
+    state: MemoryState
+
+    def of(self, user_id: UserId) -> str | None:
+        return self.state.customers.get(user_id)
+
+    def add(self, user_id: UserId, customer_id: str) -> str:
+        return self.state.customers.setdefault(user_id, customer_id)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStripeEvents(StripeEvents):
+    state: MemoryState
+
+    def known(self, event_id: str) -> bool:
+        return event_id in self.state.stripe_events
+
+    def add(self, event: StripeEvent, outcome: str, now: datetime) -> None:
+        self.state.stripe_events.setdefault(event.id, KeptEvent(event=event, outcome=outcome, at=now))
 
 
 @dataclass(frozen=True, slots=True)

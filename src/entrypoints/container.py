@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from dependency_injector import containers, providers
 from sqlalchemy import Engine
@@ -13,6 +14,7 @@ from adapters.ids import RandomIds
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
+from adapters.stripe.absent import NoCheckout
 from adapters.telegram.bot_api import BotApi
 from adapters.telegram.messenger import BotApiMessenger
 from adapters.telegram.replies import Replies
@@ -23,21 +25,27 @@ from adapters.telemetry.metrics import Gauges, Metrics
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
 from application.access import CheckFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
+from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
+from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
-from application.ports import Clock
+from application.ports import Checkout, Clock
 from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
+from application.standing import FollowCharge
+from application.stripe_events import KeepStripeEvent
 from application.shop import Shop
 from application.updates import ForgetUpdates, KeepUpdateRaw
-from domain.catalog import Method, Tills
+from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
+from entrypoints.http.billing import CANCELLED, DONE
 from entrypoints.http.callers import Callers
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
+from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.relay import Relay
 from entrypoints.settings import Settings, SettingsError
@@ -66,7 +74,44 @@ def _tills(settings: Settings) -> Tills:
         currencies[Method.STARS] = STARS
         if settings.provider_token:
             currencies[Method.TELEGRAM] = settings.payment_currency
+    if settings.stripe_secret_key:
+        currencies[Method.STRIPE] = settings.stripe_currency
     return Tills(currencies=currencies)
+
+
+def _price_map_is_known(settings: Settings, catalog: Catalog) -> None:
+    """Raises SettingsError for a plan that is not in the catalog."""
+    unknown = sorted(set(settings.stripe_price_map) - set(catalog.plans))
+    if unknown:
+        raise SettingsError([f"STRIPE_PRICE_MAP_JSON: names {', '.join(unknown)}, which the catalog does not have"])
+
+
+def _checkout(settings: Settings, catalog: Catalog) -> Checkout:
+    """Stripe, or what stands in its place where it is not set up: no plan can then be paid by it."""
+    if not settings.stripe_secret_key:
+        return NoCheckout()
+    _price_map_is_known(settings, catalog)
+    from adapters.stripe.checkout import StripeCheckout  # noqa: PLC0415 Stripe's library is large
+
+    return StripeCheckout(
+        settings.stripe_secret_key,
+        settings.stripe_api_base,
+        price_map=settings.stripe_price_map,
+        success_url=f"{settings.public_url}{DONE}",
+        cancel_url=f"{settings.public_url}{CANCELLED}",
+    )
+
+
+def _stripe_desk(settings: Settings, **parts: Any) -> StripeDesk | None:
+    if not settings.stripe_secret_key:
+        return None
+    return StripeDesk(
+        secrets=settings.stripe_webhook_secrets, live="_live_" in settings.stripe_secret_key, **parts
+    )
+
+
+def _return_url(settings: Settings) -> str:
+    return f"{settings.public_url}{DONE}"
 
 
 def _signer(settings: Settings) -> PayloadSigner:
@@ -113,7 +158,7 @@ class Container(containers.DeclarativeContainer):
     texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
     bots = providers.Singleton(_bots, settings)
     usernames = providers.Singleton(Usernames, bots)
-    messenger = providers.Singleton(
+    bot_api = providers.Singleton(
         BotApiMessenger, bots, texts, usernames, provider_token=settings.provided.provider_token
     )
     replies = providers.Singleton(Replies, texts)
@@ -129,12 +174,23 @@ class Container(containers.DeclarativeContainer):
         attempts_per_minute=settings.provided.attempts_per_minute,
     )
 
+    checkout = providers.Singleton(_checkout, settings, catalog)
+    checkout_desk = providers.Singleton(CheckoutDesk, work, clock, shop, checkout, journal)
+    messenger = providers.Singleton(
+        InvitingMessenger, bot_api, checkout_desk, providers.Singleton(_return_url, settings)
+    )
+    open_checkout = providers.Singleton(OpenCheckout, checkout_desk)
+    open_portal = providers.Singleton(OpenPortal, checkout_desk)
+
     send_invoice = providers.Singleton(SendInvoice, work, clock, shop, messenger, journal)
     link_invoice = providers.Singleton(LinkInvoice, work, clock, shop, messenger, journal)
     judge_pre_checkouts = providers.Singleton(
         JudgePreCheckouts, work, clock, shop, journal, settings.provided.telegram_payment_enabled
     )
     settle_charges = providers.Singleton(SettleCharges, work, clock, ids, shop, journal)
+    charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"))
+    follow_charge = providers.Singleton(FollowCharge, work, clock, ids, journal)
+    keep_stripe_event = providers.Singleton(KeepStripeEvent, work, clock, journal)
     record_refund = providers.Singleton(RecordRefund, work, clock, ids, journal)
     answer_message = providers.Singleton(AnswerMessage, work, clock, shop, journal)
     answer_press = providers.Singleton(AnswerPress, work, clock, shop, journal)
@@ -163,7 +219,7 @@ class Container(containers.DeclarativeContainer):
         UpdateDesk,
         judge_pre_checkouts=judge_pre_checkouts,
         pre_checkouts=providers.Singleton(Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id")),
-        charges=providers.Singleton(Lane, "charges", settle_charges, attrgetter("key")),
+        charges=charges,
         record_refund=record_refund,
         answer_message=answer_message,
         answer_press=answer_press,
@@ -171,5 +227,16 @@ class Container(containers.DeclarativeContainer):
         metrics=metrics,
         replies=replies,
         usernames=usernames,
+        wake_relay=relay.provided.wake,
+    )
+    stripe_desk = providers.Singleton(
+        _stripe_desk,
+        settings,
+        clock=clock,
+        checkout=checkout,
+        charges=charges,
+        record_refund=record_refund,
+        follow_charge=follow_charge,
+        keep_event=keep_stripe_event,
         wake_relay=relay.provided.wake,
     )

@@ -24,6 +24,8 @@ TELEGRAM_API = "https://api.telegram.org"
 _BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+_STRIPE_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]{4,}", re.ASCII)
+_STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,}", re.ASCII)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -50,6 +52,11 @@ class Settings:
     telegram_payment_enabled: bool
     provider_token: str = field(repr=False)
     payment_currency: str
+    stripe_secret_key: str = field(repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    stripe_api_base: str | None
+    stripe_price_map: Mapping[str, str]
+    stripe_currency: str
     jwt_secret: str | None = field(repr=False)
     jwks: str | None
     jwt_issuer: str | None
@@ -87,6 +94,11 @@ class Settings:
             telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", _boolean, True),
             provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),
             payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", _currency, "GBP"),
+            stripe_secret_key=env.read("STRIPE_SECRET_KEY", _stripe_key, ""),
+            stripe_webhook_secrets=env.read("STRIPE_WEBHOOK_SECRET", _stripe_secrets, ()),
+            stripe_api_base=env.read("STRIPE_API_BASE", _address, None),
+            stripe_price_map=env.read("STRIPE_PRICE_MAP_JSON", _price_map, {}),
+            stripe_currency=env.read("STRIPE_CURRENCY", _currency, "GBP"),
             jwt_secret=env.read("AUTH_JWT_SECRET", _key, None),
             jwks=env.read("AUTH_JWKS", str, None),
             jwt_issuer=env.read("AUTH_JWT_ISSUER", str, None),
@@ -115,6 +127,8 @@ class Settings:
             problems.append(f"INVOICE_SIGNING_KEYS: is missing; at least one key of {MIN_KEY_BYTES} bytes or more")
         if not self.jwt_secret and not self.jwks:
             problems.append("AUTH_JWT_SECRET: is missing; set it, or AUTH_JWKS, to know users and services by")
+        if self.stripe_secret_key and not self.stripe_webhook_secrets:
+            problems.append("STRIPE_WEBHOOK_SECRET: is missing; without it anybody could report payments")
         if self.jwt_secret and self.jwks:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
@@ -129,6 +143,8 @@ class Settings:
                 *self.bot_tokens.values(),
                 *self.webhook_secrets,
                 *self.signing_keys,
+                *self.stripe_webhook_secrets,
+                self.stripe_secret_key,
                 self.jwt_secret,
                 self.provider_token,
                 password,
@@ -203,6 +219,27 @@ def _webhook_secrets(text: str) -> tuple[str, ...]:
     if not all(_WEBHOOK_SECRET.fullmatch(secret) for secret in secrets):
         raise ValueError("each secret is 1-256 of A-Z, a-z, 0-9, _ and -")
     return secrets
+
+
+def _stripe_key(text: str) -> str:
+    if not _STRIPE_KEY.fullmatch(text):
+        raise ValueError("is no secret key of Stripe; they begin with sk_test_, sk_live_, rk_test_ or rk_live_")
+    return text
+
+
+def _stripe_secrets(text: str) -> tuple[str, ...]:
+    secrets = _listed(text)
+    if not all(_STRIPE_SECRET.fullmatch(secret) for secret in secrets):
+        raise ValueError("each is a signing secret of Stripe; they begin with whsec_")
+    return secrets
+
+
+def _price_map(text: str) -> Mapping[str, str]:
+    try:
+        prices = msgspec.json.decode(text, type=dict[str, str])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError('must be a JSON object of plan codes and prices of Stripe, {"gold_1m": "price_…"}') from None
+    return prices
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -7,11 +7,15 @@ import structlog
 from adapters.telemetry.logs import request_of
 from adapters.telemetry.metrics import Metrics
 from application.ports import Journal
+from domain.catalog import Method
 from domain.events import (
     ChargeConflicted,
     ChargeRepeated,
+    CheckoutMismatched,
     CommandAnswered,
+    EntitlementRestored,
     EntitlementRevoked,
+    EntitlementSuspended,
     Event,
     InvoiceCancelled,
     InvoiceIssued,
@@ -19,15 +23,17 @@ from domain.events import (
     InvoiceSent,
     MessageGivenUp,
     PaymentGranted,
+    PaymentPartlyRefunded,
     PaymentQuarantined,
     PaymentRefunded,
     PreCheckoutJudged,
     PurchaseRefused,
     RefundCameFirst,
+    StripeEventKept,
     UpdateKeptRaw,
 )
 from domain.invoice import Invoice
-from domain.payment import Charge, Payment
+from domain.payment import Charge, Payment, PaymentStatus
 
 Fields = Mapping[str, object]
 log = structlog.get_logger("tollgram")
@@ -50,11 +56,25 @@ class LoggingJournal(Journal):
                 log.info("invoice.issued", **_invoice(event.invoice))
             case InvoiceSent():
                 log.info("invoice.sent", **_invoice(event.invoice), telegram_message_id=event.telegram_message_id)
-                metrics.payments.labels("sent", event.invoice.offer.plan_code).inc()
+                if event.invoice.method is Method.STRIPE:
+                    metrics.checkouts.labels(event.invoice.offer.plan_code).inc()
+                else:
+                    metrics.payments.labels("sent", event.invoice.offer.plan_code).inc()
             case InvoiceNotSent():
                 log.warning("invoice.failed", **_invoice(event.invoice), problem=event.problem)
-                metrics.payments.labels("failed", event.invoice.offer.plan_code).inc()
-                metrics.errors.labels(event.invoice.bot).inc()
+                if event.invoice.method is Method.STRIPE:
+                    metrics.billing.labels("failed").inc()
+                else:
+                    metrics.payments.labels("failed", event.invoice.offer.plan_code).inc()
+                    metrics.errors.labels(event.invoice.bot).inc()
+            case CheckoutMismatched():
+                log.error(
+                    "checkout.mismatched",
+                    **_invoice(event.invoice),
+                    asked_for=str(event.asked_for),
+                    reason="Stripe's price is not the catalog's: see STRIPE_PRICE_MAP_JSON",
+                )
+                metrics.billing.labels("mismatched").inc()
             case InvoiceCancelled():
                 log.info("invoice.cancelled", **_invoice(event.invoice))
                 metrics.payments.labels("cancelled", event.invoice.offer.plan_code).inc()
@@ -81,14 +101,27 @@ class LoggingJournal(Journal):
                     expires_at=event.entitlement.expires_at.isoformat() if event.entitlement.expires_at else None,
                 )
                 self._count(event.payment, "success")
-                paid = event.payment.charge.paid
-                metrics.payment_value.labels(_plan(event.payment), paid.currency).inc(paid.amount)
             case PaymentQuarantined():
                 log.warning("payment.quarantined", **_payment(event.payment))
                 self._count(event.payment, "quarantined")
             case PaymentRefunded():
                 log.info("payment.refunded", **_payment(event.payment))
                 self._count(event.payment, "refunded")
+            case PaymentPartlyRefunded():
+                log.info(
+                    "payment.partly_refunded",
+                    **_payment(event.payment),
+                    amount_refunded=event.payment.amount_refunded,
+                    amount_left=event.payment.left,
+                )
+                metrics.billing.labels("partly_refunded").inc()
+            case EntitlementSuspended() | EntitlementRestored():
+                name = "suspended" if isinstance(event, EntitlementSuspended) else "restored"
+                log.warning(f"entitlement.{name}", **_payment(event.payment), entitlement_id=event.entitlement.id)
+                metrics.billing.labels(name).inc()
+            case StripeEventKept():
+                log.info("stripe_event.kept", stripe_event=event.id, type=event.type, decision=event.outcome)
+                metrics.stripe_events.labels(event.outcome).inc()
             case EntitlementRevoked():
                 entitlement = event.entitlement
                 log.info(
@@ -128,7 +161,13 @@ class LoggingJournal(Journal):
                 metrics.errors.labels(event.bot).inc()
 
     def _count(self, payment: Payment, result: str) -> None:
+        if payment.charge.method is Method.STRIPE:
+            self.metrics.billing.labels(result).inc()
+            return
         self.metrics.payments.labels(result, _plan(payment)).inc()
+        if payment.status is PaymentStatus.GRANTED:
+            paid = payment.charge.paid
+            self.metrics.payment_value.labels(_plan(payment), paid.currency).inc(paid.amount)
 
 
 def _plan(payment: Payment) -> str:

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 
 from domain.errors import Refusal
 from entrypoints.container import Container
-from entrypoints.http import checks, openapi, operations, purchases, webhook
+from entrypoints.http import billing, checks, openapi, operations, purchases, stripe_webhook, webhook
 from entrypoints.http.bodies import json_text
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -24,6 +24,11 @@ ROUTES: Sequence[Any] = (
     purchases.link_invoice,
     purchases.my_entitlements,
     purchases.my_payments,
+    billing.open_checkout,
+    billing.open_portal,
+    billing.done,
+    billing.cancelled,
+    stripe_webhook.receive_stripe_event,
     checks.user_entitlements,
     checks.user_feature,
     operations.live,
@@ -38,12 +43,14 @@ def create_app(container: Container) -> ASGIApp:
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
-        relay, desk = container.relay(), container.update_desk()
+        relay, desk, stripe_desk = container.relay(), container.update_desk(), container.stripe_desk()
         relay.start()
         try:
             yield
         finally:
             desk.close()
+            if stripe_desk:
+                stripe_desk.close()
             relay.stop()
             for bot in container.bots().values():
                 bot.close()
@@ -56,6 +63,10 @@ def create_app(container: Container) -> ASGIApp:
         "shop": container.shop,
         "send_invoice": container.send_invoice,
         "link_invoice": container.link_invoice,
+        "open_checkout": container.open_checkout,
+        "open_portal": container.open_portal,
+        "stripe_desk": container.stripe_desk,
+        "settings": container.settings,
         "list_entitlements": container.list_entitlements,
         "list_payments": container.list_payments,
         "check_feature": container.check_feature,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from application.ports import KeptCheckout
 from domain.access import Access
 from domain.catalog import Catalog, Plan, Tills
 from domain.entitlement import Entitlement
@@ -22,6 +23,23 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     plan_code: PlanCodeText
     method: Literal["stars", "telegram"] | None = None
     bot: BotNameText = "main"
+
+
+class CheckoutRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to buy on Stripe's page. `bot` is the one that tells the user what became of it."""
+
+    plan_code: PlanCodeText
+    bot: BotNameText | None = None
+
+
+class PortalRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Where Stripe's page leads back to: an address below PUBLIC_URL."""
+
+    return_url: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
+
+
+class PortalPage(msgspec.Struct, frozen=True, kw_only=True):
+    portal_url: str
 
 
 class PriceShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +89,25 @@ class InvoiceLink(IssuedInvoice, frozen=True, kw_only=True):
     @classmethod
     def of(cls, invoice: Invoice, url: str) -> "InvoiceLink":
         return msgspec.convert({**_invoice(invoice), "url": url}, cls)
+
+
+class CheckoutPage(msgspec.Struct, frozen=True, kw_only=True):
+    invoice_id: str
+    session_id: str
+    checkout_url: str
+    amount: int
+    currency: str
+
+    @classmethod
+    def of(cls, invoice: Invoice, page: KeptCheckout) -> "CheckoutPage":
+        price = invoice.offer.price
+        return cls(
+            invoice_id=invoice.id,
+            session_id=page.session_id,
+            checkout_url=page.url,
+            amount=price.amount,
+            currency=price.currency,
+        )
 
 
 class EntitlementShape(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,101 @@
+"""Paying by Stripe: the way to its page and back. The pages that people come back to grant nothing."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request, Response, get, post
+
+from application.checkout import OpenCheckout, OpenPortal
+from application.invoicing import Order
+from domain.catalog import Method
+from domain.errors import InvalidRequest, MethodUnavailable
+from domain.ids import BotName
+from entrypoints.http.bodies import JsonText, decode
+from entrypoints.http.callers import Callers
+from entrypoints.http.handed import Handed
+from entrypoints.http.shapes import CheckoutPage, CheckoutRequest, PortalPage, PortalRequest
+from entrypoints.settings import Settings
+
+AnyRequest = Request[Any, Any, Any]
+DONE, CANCELLED = "/billing/done", "/billing/cancelled"
+_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+
+@post("/api/v1/billing/checkout", status_code=201, sync_to_thread=True)
+def open_checkout(
+    request: AnyRequest,
+    json_text: Handed[JsonText],
+    callers: Handed[Callers],
+    open_checkout: Handed[OpenCheckout],
+    settings: Handed[Settings],
+) -> CheckoutPage:
+    user_id = callers.user(request)
+    wanted = decode(json_text, CheckoutRequest)
+    bot = _bot(wanted.bot, settings)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key must be 1-255 printable characters.")
+    order = Order(user_id=user_id, plan_code=wanted.plan_code, method=Method.STRIPE, bot=bot)
+    invoice, page = open_checkout(order, key)
+    return CheckoutPage.of(invoice, page)
+
+
+@post("/api/v1/billing/portal", status_code=200, sync_to_thread=True)
+def open_portal(
+    request: AnyRequest,
+    json_text: Handed[JsonText],
+    callers: Handed[Callers],
+    open_portal: Handed[OpenPortal],
+    settings: Handed[Settings],
+) -> PortalPage:
+    user_id = callers.user(request)
+    return_url = decode(json_text, PortalRequest).return_url or f"{settings.public_url}{DONE}"
+    if not _ours(return_url, settings.public_url):
+        raise InvalidRequest("return_url must be an address below PUBLIC_URL.")
+    if not settings.stripe_secret_key:
+        raise MethodUnavailable("Stripe is not set up here.")
+    return PortalPage(portal_url=open_portal(user_id, return_url))
+
+
+@get(DONE, sync_to_thread=False)
+def done() -> Response[str]:
+    return _page("Thank you.", "Go back to Telegram: what you bought opens as soon as the payment has gone through.")
+
+
+@get(CANCELLED, sync_to_thread=False)
+def cancelled() -> Response[str]:
+    return _page("Nothing was charged.", "Go back to Telegram and send /buy to choose again.")
+
+
+def _bot(name: str | None, settings: Settings) -> BotName:
+    """The bot that tells the user what became of the payment: the one that is named, or the only one, or main."""
+    bots = settings.bot_tokens
+    chosen = BotName(name) if name else next(iter(bots)) if len(bots) == 1 else BotName("main")
+    if chosen not in bots:
+        raise InvalidRequest(f"There is no bot {chosen!r}.")
+    return chosen
+
+
+def _ours(address: str, public_url: str) -> bool:
+    """Whether it leads to the operator's own pages and nowhere else."""
+    if not address.isascii() or not address.isprintable() or "\\" in address or " " in address:
+        return False
+    try:
+        given, own = urlsplit(address), urlsplit(public_url)
+        same = (given.scheme, given.hostname, given.port) == (own.scheme, own.hostname, own.port)
+    except ValueError:
+        return False
+    return same and given.username is None and given.password is None
+
+
+def _page(title: str, words: str) -> Response[str]:
+    html = f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><link rel="stylesheet" href="/schema/reference.css"></head>
+<body class="note"><main><h1>{title}</h1><p>{words}</p></main></body>
+</html>
+"""
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'self'", "Cache-Control": "no-store"}
+    return Response(html, media_type="text/html; charset=utf-8", headers=policy)

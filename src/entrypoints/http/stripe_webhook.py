@@ -1,0 +1,102 @@
+"""Stripe's webhook. An event is a doorbell: what it is about is fetched again, and its state decides."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from litestar import Request, Response, post
+
+from adapters.stripe.signatures import verify_event
+from application.ports import ChargeKey, Checkout, Clock, StripeEvent, StripeSnapshot
+from application.refunds import RecordRefund
+from application.standing import FollowCharge
+from application.stripe_events import KeepStripeEvent
+from domain.errors import NotFound, ProviderUnavailable, Unavailable
+from domain.payment import Charge, Payment, Refund
+from entrypoints.http.bodies import read_body
+from entrypoints.http.handed import Handed
+from entrypoints.http.lane import Lane
+
+AnyRequest = Request[Any, Any, Any]
+Answer = TypeVar("Answer")
+
+MAX_EVENT_BYTES = 1 << 20
+THREADS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeDesk:
+    """Takes each event to what it is about. `live` is the mode of our own key."""
+
+    secrets: Sequence[str]
+    live: bool
+    clock: Clock
+    checkout: Checkout
+    charges: Lane[Charge, ChargeKey, Payment]
+    record_refund: RecordRefund
+    follow_charge: FollowCharge
+    keep_event: KeepStripeEvent
+    wake_relay: Callable[[], None]
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "stripe"))
+
+    async def take(self, body: bytes, signature: str | None) -> None:
+        """Raises BadSignature, and Unavailable where it shall be delivered again."""
+        event = verify_event(body, signature, self.secrets, self.clock.now())
+        if await self._run(self.keep_event.known, event):
+            return
+        await self._run(self.keep_event, event, await self._outcome(event))
+        self.wake_relay()
+
+    async def _outcome(self, event: StripeEvent) -> str:
+        if event.live != self.live:
+            return "other_mode"  # test money opens no door that was paid for
+        try:
+            snapshot = await self._run(self.checkout.snapshot, event)
+        except ProviderUnavailable as problem:
+            raise Unavailable("Stripe could not be asked what this event is about.") from problem
+        if snapshot is None:
+            return "foreign"
+        await self._settle(snapshot)
+        return "settled" if snapshot.charge else "unused"
+
+    async def _settle(self, snapshot: StripeSnapshot) -> None:
+        charge, standing = snapshot.charge, snapshot.standing
+        if charge is None:
+            return
+        if standing and standing.given_back:
+            # First, so that a charge which was never granted never is.
+            await self._run(self.record_refund, self._refund(charge))
+        await self.charges.submit(charge)
+        if standing and not standing.given_back:
+            await self._run(self.follow_charge, standing)
+
+    def _refund(self, charge: Charge) -> Refund:
+        return Refund(
+            provider=charge.provider,
+            charge_id=charge.charge_id,
+            bot=charge.bot,
+            refunded=charge.paid,
+            payload=charge.payload,
+            refunded_at=self.clock.now(),
+            message=charge.message,
+        )
+
+    async def _run(self, use_case: Callable[..., Answer], *arguments: object) -> Answer:
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self.threads, context.run, use_case, *arguments)
+
+    def close(self) -> None:
+        self.threads.shutdown(cancel_futures=True)
+
+
+@post("/api/v1/billing/stripe/webhook", status_code=200)
+async def receive_stripe_event(request: AnyRequest, stripe_desk: Handed[StripeDesk | None]) -> Response[bytes]:
+    if stripe_desk is None:
+        raise NotFound("Stripe is not set up here.")
+    body = await read_body(request, MAX_EVENT_BYTES)
+    signatures = request.headers.getall("stripe-signature", [])
+    await stripe_desk.take(body, signatures[0] if len(signatures) == 1 else None)
+    return Response(b"{}", media_type="application/json")
