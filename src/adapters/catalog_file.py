@@ -1,5 +1,6 @@
 """The catalog as the operator writes it: a TOML file, and every mistake in it told in one run."""
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ MAX_FEATURES = 100
 MAX_BYTES = 1 << 20
 
 _PLAN_CODE = re.compile(r"[a-z0-9_]{1,40}", re.ASCII)
+_BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _NAME = re.compile(r"[a-z0-9_.:-]{1,64}", re.ASCII)
 _PLAN_FIELDS = ("title", "description", "features", "limits", "duration", "prices", "renew_window")
 
@@ -41,6 +43,9 @@ def read_catalog(path: Path) -> Catalog:
         raise CatalogError(path, [f"is not UTF-8 at byte {problem.start}"]) from None
     except tomllib.TOMLDecodeError as problem:
         raise CatalogError(path, [f"is no TOML: {problem}"]) from None
+    except (ValueError, RecursionError):
+        # A number of thousands of digits, or brackets in brackets in brackets.
+        raise CatalogError(path, ["is no TOML: something in it is too long or nested too deep"]) from None
     return _Reader(path).catalog(raw)
 
 
@@ -65,7 +70,7 @@ class _Reader:
         return Catalog(plans={code: plan for code, plan in read.items() if plan})
 
     def _plan(self, code: str, raw: object) -> Plan | None:
-        place = f"plans.{code}"
+        place = f"plans.{_key(code)}"
         before = len(self.mistakes)
         if not _PLAN_CODE.fullmatch(code):
             self._mistake(place, "a plan's code is 1-40 of a-z, 0-9 and _")
@@ -135,9 +140,9 @@ class _Reader:
             return {}
         for currency, amount in raw.items():
             if currency not in EXPONENTS:
-                self._mistake(f"{place}.{currency}", "is no currency that can be paid in; write GBP or XTR")
+                self._mistake(f"{place}.{_key(currency)}", "is no currency that can be paid in; write GBP or XTR")
             elif type(amount) is not int or not 0 < amount <= MAX_AMOUNT:
-                self._mistake(f"{place}.{currency}", "must be a whole number above 0, in the smallest unit")
+                self._mistake(f"{place}.{_key(currency)}", "must be a whole number above 0, in the smallest unit")
         return dict(raw)
 
     def _limits(self, raw: object, place: str) -> Mapping[str, int]:
@@ -146,15 +151,20 @@ class _Reader:
             return {}
         for name, limit in raw.items():
             if not _NAME.fullmatch(name):
-                self._mistake(f"{place}.{name}", "a limit's name is 1-64 of a-z, 0-9 and _ . : -")
+                self._mistake(f"{place}.{_key(name)}", "a limit's name is 1-64 of a-z, 0-9 and _ . : -")
             if type(limit) is not int or not 0 <= limit <= MAX_AMOUNT:
-                self._mistake(f"{place}.{name}", "must be a whole number, 0 or more")
+                self._mistake(f"{place}.{_key(name)}", "must be a whole number, 0 or more")
         return dict(raw)
 
     def _unknown(self, raw: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
         for name in raw:
             if name not in known:
-                self._mistake(f"{place}{name}", f"is not known here; known are {', '.join(known)}")
+                self._mistake(f"{place}{_key(name)}", f"is not known here; known are {', '.join(known)}")
 
     def _mistake(self, place: str, problem: str) -> None:
         self.mistakes.append(f"{place}: {problem}")
+
+
+def _key(name: str) -> str:
+    """As TOML writes it: bare where it may be, else quoted and with nothing in it that a terminal would act on."""
+    return name if _BARE.fullmatch(name) else json.dumps(name)

@@ -1,22 +1,33 @@
 """Signed tokens (JWT) by which users and services are known: verified, and for trying things out, made."""
 
+import math
 import re
+import threading
+import time
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import jwt
-from jwt import PyJWK, PyJWKClient, PyJWKSet
-from jwt.exceptions import InvalidTokenError, PyJWKClientConnectionError, PyJWKClientError, PyJWKSetError
+from jwt import PyJWK, PyJWKSet
+from jwt.exceptions import InvalidTokenError, PyJWTError
 
 from domain.errors import Unauthenticated, Unavailable
 from domain.ids import MAX_USER_ID, UserId
 
 MAX_TOKEN_BYTES = 8192
-KEYS_LIFESPAN_S = 300
-FETCH_TIMEOUT_S = 3
+MAX_KEY_SET_BYTES = 1 << 20
+KEYS_FRESH_S = 300.0
+KEYS_KEPT_S = 3600.0
+"""How long keys are believed where newer ones can't be fetched: an outage there shall not be one here."""
+FETCH_AGAIN_AFTER_S = 10.0
+"""Whoever sends tokens with made-up key ids can't have us fetch more often."""
+FETCH_TIMEOUT_S = 3.0
+CLOCKS_APART_S = 60
 _USER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 # What a public key may be used with. A shared secret (oct) in a key set is never believed.
 _ALGORITHMS = {
@@ -58,41 +69,86 @@ class SharedSecret(Keys):
 
 @dataclass(frozen=True, slots=True)
 class KeySetFile(Keys):
-    """A JWKS on disk, read anew for each token's key id only in memory; restart to rotate."""
+    """A JWKS on disk, read once: restart to rotate."""
 
-    keys: PyJWKSet
+    keys: tuple[PyJWK, ...]
 
     @classmethod
     def read(cls, path: Path) -> "KeySetFile":
         """Raises ValueError, saying what is wrong with the file."""
         try:
-            return cls(PyJWKSet.from_json(path.read_text("utf-8")))
+            return cls(_parsed(path.read_bytes()))
         except OSError as problem:
             raise ValueError(f"{path} can't be read: {problem.strerror}") from None
-        except (ValueError, PyJWKSetError):
-            raise ValueError(f"{path} is no JWKS") from None
+        except ValueError as problem:
+            raise ValueError(f"{path} {problem}") from None
 
     def decode(self, token: str, **checks: Any) -> dict[str, Any]:
-        kid = jwt.get_unverified_header(token).get("kid")
-        matching = [key for key in self.keys.keys if kid is None or key.key_id == kid]
-        if len(matching) != 1:
-            raise InvalidTokenError("no single key of that id")
-        return _decode(token, matching[0], checks)
+        return _decode(token, _chosen(self.keys, _key_id(token)), checks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    keys: tuple[PyJWK, ...]
+    at: float
+
+    def knows(self, key_id: str | None) -> bool:
+        return key_id is None or any(key.key_id == key_id for key in self.keys)
 
 
 class KeySetAddress(Keys):
-    """A JWKS at an address of the operator's, fetched when it is needed and kept for five minutes."""
+    """A JWKS at an address of the operator's, fetched when it is needed and kept for a while.
 
-    def __init__(self, address: str) -> None:
-        self._client = PyJWKClient(address, lifespan=KEYS_LIFESPAN_S, timeout=FETCH_TIMEOUT_S)
+    `tick` counts seconds. What a token says of addresses (jku, x5u) is never followed, nor is a redirect.
+    """
+
+    def __init__(self, address: str, *, tick: Callable[[], float] = time.monotonic) -> None:
+        self._address = address
+        self._tick = tick
+        self._held: _Fetched | None = None
+        self._tried_at = -math.inf
+        self._in_trouble = False
+        self._fetching = threading.Lock()
 
     def decode(self, token: str, **checks: Any) -> dict[str, Any]:
+        """As `Keys` says. Raises Unavailable where nobody can tell, because the keys can't be fetched."""
+        key_id = _key_id(token)
+        return _decode(token, _chosen(self._current(key_id), key_id), checks)
+
+    def fetch(self) -> int:
+        """Fetch now, and tell how many keys there are. Raises ValueError, saying what is wrong with the answer."""
+        keys = _fetch(self._address)
+        self._held = _Fetched(keys, self._tick())
+        return len(keys)
+
+    def _current(self, key_id: str | None) -> tuple[PyJWK, ...]:
+        held = self._held
+        known = held is not None and held.knows(key_id)
+        if held and known and self._tick() - held.at < KEYS_FRESH_S:
+            return held.keys
+        # Whoever can go on with older keys does not wait for the one who fetches newer ones.
+        if self._fetching.acquire(blocking=not known):
+            try:
+                self._fetch_when_due(key_id)
+            finally:
+                self._fetching.release()
+        held = self._held
+        if held is None or self._tick() - held.at > KEYS_KEPT_S or (self._in_trouble and not held.knows(key_id)):
+            raise Unavailable("The keys that verify tokens could not be fetched.")
+        return held.keys
+
+    def _fetch_when_due(self, key_id: str | None) -> None:
+        held = self._held
+        if held and held.knows(key_id) and self._tick() - held.at < KEYS_FRESH_S:
+            return
+        if self._tick() - self._tried_at < FETCH_AGAIN_AFTER_S:
+            return
+        self._tried_at = self._tick()
         try:
-            return _decode(token, self._client.get_signing_key_from_jwt(token), checks)
-        except PyJWKClientConnectionError:
-            raise Unavailable("The keys that verify tokens could not be fetched.") from None
-        except PyJWKClientError as problem:
-            raise InvalidTokenError("no such key") from problem
+            self.fetch()
+            self._in_trouble = False
+        except ValueError:
+            self._in_trouble = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +169,12 @@ class TokenVerifier:
                 options={"require": ["exp", "sub"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
             _check_times(claims, now)
-        except (InvalidTokenError, ValueError, TypeError) as problem:
+        except (PyJWTError, ValueError, TypeError, RecursionError) as problem:
             raise Unauthenticated("The token is not valid, or no longer.") from problem
+        if not claims["sub"]:
+            raise Unauthenticated("The token names nobody as its subject.")
         scope = claims.get("scope", "")
-        return Token(
-            subject=claims["sub"], scopes=frozenset(scope.split()) if isinstance(scope, str) else frozenset()
-        )
+        return Token(subject=claims["sub"], scopes=frozenset(scope.split()) if isinstance(scope, str) else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +197,59 @@ class TokenMaker:
 def _check_times(claims: dict[str, Any], now: datetime) -> None:
     seconds = now.timestamp()
     times = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
-    if any(type(time) not in (int, float) for time in times.values()):
+    if any(type(time) not in (int, float) or not math.isfinite(time) for time in times.values()):
         raise InvalidTokenError("odd times")
-    if times["exp"] <= seconds or times.get("nbf", 0) > seconds or times.get("iat", 0) > seconds + 60:
+    if times["exp"] <= seconds or times.get("nbf", 0) > seconds or times.get("iat", 0) > seconds + CLOCKS_APART_S:
         raise InvalidTokenError("expired, or not valid yet")
 
 
+def _key_id(token: str) -> str | None:
+    header = jwt.get_unverified_header(token)
+    if "crit" in header:
+        raise InvalidTokenError("asks for what is not understood here")
+    key_id = header.get("kid")
+    return key_id if isinstance(key_id, str) else None
+
+
+def _chosen(keys: Sequence[PyJWK], key_id: str | None) -> PyJWK:
+    """The one key of that id, or the only one where the token names none."""
+    matching = [key for key in keys if key_id is None or key.key_id == key_id]
+    if len(matching) != 1:
+        raise InvalidTokenError("no single key of that id")
+    return matching[0]
+
+
 def _decode(token: str, key: PyJWK, checks: dict[str, Any]) -> dict[str, Any]:
-    allowed = _ALGORITHMS.get(key.key_type or "", ())
-    named = key.algorithm_name
-    return jwt.decode(token, key, algorithms=[named] if named in allowed else list(allowed), **checks)
+    return jwt.decode(token, key, algorithms=[key.algorithm_name], **checks)
+
+
+def _fetch(address: str) -> tuple[PyJWK, ...]:
+    until = time.monotonic() + FETCH_TIMEOUT_S
+    body = bytearray()
+    try:
+        with httpx.stream("GET", address, timeout=FETCH_TIMEOUT_S, headers={"Accept-Encoding": "identity"}) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise ValueError(f"answered {answer.status_code}")
+            for chunk in answer.iter_raw():
+                body += chunk
+                if len(body) > MAX_KEY_SET_BYTES or time.monotonic() > until:
+                    raise ValueError("answered with too much, or too slowly")
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        raise ValueError(f"does not answer: {type(problem).__name__}") from None
+    return _parsed(bytes(body))
+
+
+def _parsed(text: bytes) -> tuple[PyJWK, ...]:
+    """The keys that signatures may be verified with. Raises ValueError."""
+    try:
+        found = PyJWKSet.from_json(text.decode("utf-8")).keys
+    except (PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
+        raise ValueError("is no JWKS") from None
+    keys = tuple(key for key in found if _verifies(key))
+    if not keys:
+        raise ValueError("holds no public key that signatures can be verified with")
+    return keys
+
+
+def _verifies(key: PyJWK) -> bool:
+    return key.public_key_use in (None, "sig") and key.algorithm_name in _ALGORITHMS.get(key.key_type or "", ())

@@ -51,7 +51,7 @@ class SettleCharges:
                 if known := books.payments.get(charge.key):
                     same = repeat(known, charge) is Repeat.SAME_FACTS
                     events.append(
-                        ChargeRepeated(charge=charge) if same else ChargeConflicted(known=known, reported=charge)
+                        ChargeRepeated(payment=known) if same else ChargeConflicted(known=known, reported=charge)
                     )
                     if not same:
                         trail.append(_conflict(known, charge, now))

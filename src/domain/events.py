@@ -102,9 +102,9 @@ class EntitlementRestored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRepeated:
-    """A charge that is settled already was reported again, with the same facts."""
+    """A charge that is settled already was reported again, with the same facts. `payment` is what became of it."""
 
-    charge: Charge
+    payment: Payment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,9 @@ from application.ports import Checkout, Clock
 from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
+from application.shop import Shop
 from application.standing import FollowCharge
 from application.stripe_events import KeepStripeEvent
-from application.shop import Shop
 from application.updates import ForgetUpdates, KeepUpdateRaw
 from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
@@ -105,9 +105,7 @@ def _checkout(settings: Settings, catalog: Catalog) -> Checkout:
 def _stripe_desk(settings: Settings, **parts: Any) -> StripeDesk | None:
     if not settings.stripe_secret_key:
         return None
-    return StripeDesk(
-        secrets=settings.stripe_webhook_secrets, live="_live_" in settings.stripe_secret_key, **parts
-    )
+    return StripeDesk(secrets=settings.stripe_webhook_secrets, live="_live_" in settings.stripe_secret_key, **parts)
 
 
 def _return_url(settings: Settings) -> str:

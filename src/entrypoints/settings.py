@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import TypeGuard, TypeVar
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from domain.ids import BotName
 from domain.money import EXPONENTS, STARS
@@ -24,6 +24,9 @@ TELEGRAM_API = "https://api.telegram.org"
 _BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+_ALTERNATIVES = {"TELEGRAM_BOT_TOKEN": ("TELEGRAM_BOT_TOKENS_JSON",), "AUTH_JWT_SECRET": ("AUTH_JWKS",)}
+"""What is wrong and stands in for another is not told as missing, too."""
+_LINE_BREAKS = str.maketrans("\r\n\t", "   ")
 _STRIPE_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]{4,}", re.ASCII)
 _STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,}", re.ASCII)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -71,9 +74,7 @@ class Settings:
     @classmethod
     def load(cls, *, serving: bool = False) -> "Settings":
         """From the environment, and where it is silent from `.env` in the current folder. See `read`."""
-        written = dotenv_values(Path.cwd() / ".env", interpolate=False)
-        given = {name: value for name, value in os.environ.items() if value}
-        return cls.read({**{name: value or "" for name, value in written.items()}, **given}, serving=serving)
+        return cls.read(given_settings(), serving=serving)
 
     @classmethod
     def read(cls, values: Mapping[str, str], *, serving: bool = False) -> "Settings":
@@ -82,37 +83,13 @@ class Settings:
         Raises SettingsError with every mistake at once. An empty value is the same as none.
         """
         env = _Reader(values)
-        settings = cls(
-            database_url=env.read("DATABASE_URL", _database_url, "sqlite:///var/tollgram.db"),
-            catalog_path=env.read("CATALOG_PATH", Path, Path("catalog.toml")),
-            public_url=env.read("PUBLIC_URL", _address, "http://127.0.0.1:8000"),
-            bot_tokens=env.bots(),
-            webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", _webhook_secrets, ()),
-            telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", _networks, ()),
-            trusted_proxies=env.read("TRUSTED_PROXIES", _networks, ()),
-            telegram_api_base=env.read("TELEGRAM_API_BASE", _address, TELEGRAM_API),
-            telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", _boolean, True),
-            provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),
-            payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", _currency, "GBP"),
-            stripe_secret_key=env.read("STRIPE_SECRET_KEY", _stripe_key, ""),
-            stripe_webhook_secrets=env.read("STRIPE_WEBHOOK_SECRET", _stripe_secrets, ()),
-            stripe_api_base=env.read("STRIPE_API_BASE", _address, None),
-            stripe_price_map=env.read("STRIPE_PRICE_MAP_JSON", _price_map, {}),
-            stripe_currency=env.read("STRIPE_CURRENCY", _currency, "GBP"),
-            jwt_secret=env.read("AUTH_JWT_SECRET", _key, None),
-            jwks=env.read("AUTH_JWKS", str, None),
-            jwt_issuer=env.read("AUTH_JWT_ISSUER", str, None),
-            jwt_audience=env.read("AUTH_JWT_AUDIENCE", str, "tollgram"),
-            signing_keys=env.read("INVOICE_SIGNING_KEYS", _keys, ()),
-            attempts_per_minute=env.read("PURCHASE_ATTEMPTS_PER_MINUTE", _whole(1, 1000), 5),
-            invoice_ttl=timedelta(seconds=env.read("INVOICE_TTL_SECONDS", _whole(60, 30 * 86400), 3600)),
-            support_contact=env.read("SUPPORT_CONTACT", str, None),
-            log_level=env.read("LOG_LEVEL", _one_of(*_LEVELS, fold=str.upper), "INFO"),
-            log_format=env.read("LOG_FORMAT", _one_of("json", "console", fold=str.lower), "json"),
-        )
-        env.read("TELEGRAM_TRANSPORT", _one_of("bot_api", fold=str.lower), "bot_api")
-        wrong = {problem.partition(":")[0] for problem in env.problems}
-        missing = [problem for problem in settings._missing() if problem.partition(":")[0] not in wrong]
+        settings = _read(env)
+        wrong = {_name(problem) for problem in env.problems}
+        missing = [
+            problem
+            for problem in settings._missing()
+            if not {*_ALTERNATIVES.get(_name(problem), ()), _name(problem)} & wrong
+        ]
         if problems := env.problems + (missing if serving else []):
             raise SettingsError(problems)
         return settings
@@ -136,7 +113,6 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every text that must never be seen in an output."""
-        password = urlsplit(self.database_url).password
         return tuple(
             secret
             for secret in (
@@ -147,10 +123,71 @@ class Settings:
                 self.stripe_secret_key,
                 self.jwt_secret,
                 self.provider_token,
-                password,
+                *_passwords(self.database_url),
             )
             if secret
         )
+
+
+def given_settings(folder: Path | None = None) -> dict[str, str]:
+    """What the environment says, and where it is silent or empty, the `.env` file. Raises SettingsError."""
+    given = {name: value for name, value in os.environ.items() if value}
+    return {**written_settings((folder or Path.cwd()) / ".env"), **given}
+
+
+def written_settings(path: Path) -> dict[str, str]:
+    """What a file of settings says; nothing where there is no such file. Raises SettingsError."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            lines = list(parse_stream(file))
+    except FileNotFoundError:
+        return {}
+    except OSError as problem:
+        raise SettingsError([f"{path.name}: can't be read: {problem.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([f"{path.name}: can't be read: it is not UTF-8"]) from None
+    if odd := [f"{path.name}: line {line.original.line} is no NAME=value" for line in lines if line.error]:
+        raise SettingsError(odd)
+    return {line.key: line.value or "" for line in lines if line.key}
+
+
+def known_settings() -> frozenset[str]:
+    """The name of every setting that this version reads."""
+    reader = _Reader({})
+    _read(reader)
+    return frozenset(reader.asked)
+
+
+def _read(env: "_Reader") -> Settings:
+    env.read("TELEGRAM_TRANSPORT", _one_of("bot_api", fold=str.lower), "bot_api")
+    return Settings(
+        database_url=env.read("DATABASE_URL", _database_url, "sqlite:///var/tollgram.db"),
+        catalog_path=env.read("CATALOG_PATH", Path, Path("catalog.toml")),
+        public_url=env.read("PUBLIC_URL", _address, "http://127.0.0.1:8000"),
+        bot_tokens=env.bots(),
+        webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", _webhook_secrets, ()),
+        telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", _networks, ()),
+        trusted_proxies=env.read("TRUSTED_PROXIES", _networks, ()),
+        telegram_api_base=env.read("TELEGRAM_API_BASE", _address, TELEGRAM_API),
+        telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", _boolean, True),
+        provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),
+        payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", _currency, "GBP"),
+        stripe_secret_key=env.read("STRIPE_SECRET_KEY", _stripe_key, ""),
+        stripe_webhook_secrets=env.read("STRIPE_WEBHOOK_SECRET", _stripe_secrets, ()),
+        stripe_api_base=env.read("STRIPE_API_BASE", _address, None),
+        stripe_price_map=env.read("STRIPE_PRICE_MAP_JSON", _price_map, {}),
+        stripe_currency=env.read("STRIPE_CURRENCY", _currency, "GBP"),
+        jwt_secret=env.read("AUTH_JWT_SECRET", _key, None),
+        jwks=env.read("AUTH_JWKS", _key_set, None),
+        jwt_issuer=env.read("AUTH_JWT_ISSUER", str, None),
+        jwt_audience=env.read("AUTH_JWT_AUDIENCE", str, "tollgram"),
+        signing_keys=env.read("INVOICE_SIGNING_KEYS", _keys, ()),
+        attempts_per_minute=env.read("PURCHASE_ATTEMPTS_PER_MINUTE", _whole(1, 1000), 5),
+        invoice_ttl=timedelta(seconds=env.read("INVOICE_TTL_SECONDS", _whole(60, 30 * 86400), 3600)),
+        support_contact=env.read("SUPPORT_CONTACT", str, None),
+        log_level=env.read("LOG_LEVEL", _one_of(*_LEVELS, fold=str.upper), "INFO"),
+        log_format=env.read("LOG_FORMAT", _one_of("json", "console", fold=str.lower), "json"),
+    )
 
 
 class _Reader:
@@ -158,13 +195,17 @@ class _Reader:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
+        self.asked: set[str] = set()
         self.problems: list[str] = []
 
     def read(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+        self.asked.add(name)
         text = self.values.get(name, "").strip()
         if not text:
             return default
         try:
+            if not (text.translate(_LINE_BREAKS) if name.endswith("_JSON") else text).isprintable():
+                raise ValueError("has a character that can't be printed, or is not UTF-8")
             return parse(text)
         except ValueError as problem:
             self.problems.append(f"{name}: {problem}")
@@ -182,18 +223,59 @@ class _Reader:
         return tokens
 
 
+def _name(problem: str) -> str:
+    return problem.partition(":")[0]
+
+
 def _database_url(text: str) -> str:
-    scheme = text.partition(":")[0]
+    scheme, _, rest = text.partition("://")
     if scheme not in ("sqlite", "postgresql", "postgres"):
         raise ValueError("must begin with sqlite:/// or postgresql://")
+    if scheme == "sqlite":
+        if not rest.startswith("/") or rest.strip("/") in ("", ":memory:"):
+            raise ValueError("must name a file: sqlite:///path, or sqlite:////path from the root")
+    elif _split(text) is None:
+        raise ValueError("must be postgresql://user@host:port/name; special characters in a password as %XX")
     return text
 
 
+def _passwords(database_url: str) -> tuple[str, ...]:
+    """As they are written and as they are meant."""
+    parts = urlsplit(database_url)
+    written = [parts.password or "", *(value for name, value in parse_qsl(parts.query) if name == "password")]
+    return tuple(password for word in written for password in (word, unquote(word)))
+
+
 def _address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must be an http:// or https:// address without a query")
+    parts = _split(text)
+    if not _is_web(parts) or parts.query or parts.fragment:
+        raise ValueError("must be an http:// or https:// address without user, query and fragment")
     return text.rstrip("/")
+
+
+def _key_set(text: str) -> str:
+    if "://" in text and not _is_web(_split(text)):
+        raise ValueError("must be a path, or an http:// or https:// address without user")
+    return text
+
+
+def _is_web(parts: SplitResult | None) -> TypeGuard[SplitResult]:
+    return (
+        parts is not None
+        and parts.scheme in ("http", "https")
+        and parts.hostname is not None
+        and "@" not in parts.netloc
+    )
+
+
+def _split(text: str) -> SplitResult | None:
+    """An address in its parts; None where it is none. What Python says of it would quote it."""
+    try:
+        parts = urlsplit(text)
+        odd = " " in text or parts.port == 0
+    except ValueError:
+        return None
+    return None if odd else parts
 
 
 def _bot_token(text: str) -> str | None:
@@ -236,10 +318,9 @@ def _stripe_secrets(text: str) -> tuple[str, ...]:
 
 def _price_map(text: str) -> Mapping[str, str]:
     try:
-        prices = msgspec.json.decode(text, type=dict[str, str])
+        return msgspec.json.decode(text, type=dict[str, str])
     except (msgspec.DecodeError, msgspec.ValidationError):
         raise ValueError('must be a JSON object of plan codes and prices of Stripe, {"gold_1m": "price_…"}') from None
-    return prices
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -255,7 +336,7 @@ def _keys(text: str) -> tuple[str, ...]:
 
 def _key(text: str) -> str | None:
     if len(text.encode()) < MIN_KEY_BYTES:
-        raise ValueError(f"each key needs at least {MIN_KEY_BYTES} bytes")
+        raise ValueError(f"needs at least {MIN_KEY_BYTES} bytes")
     return text
 
 

@@ -131,7 +131,7 @@ class LoggingJournal(Journal):
                     entitlement_id=entitlement.id,
                 )
             case ChargeRepeated():
-                log.info("payment.repeated", **_charge(event.charge), decision="unchanged")
+                log.info("payment.repeated", **_payment(event.payment))
             case ChargeConflicted():
                 log.error(
                     "payment.conflicted",
@@ -185,14 +185,15 @@ def _invoice(invoice: Invoice) -> Fields:
 
 
 def _query(judged: PreCheckoutJudged) -> Fields:
-    return {
+    asked: Fields = {
         "user_id": judged.query.payer,
-        "plan_code": judged.invoice.offer.plan_code if judged.invoice else None,
         "amount": judged.query.paid.amount,
         "currency": judged.query.paid.currency,
-        "invoice_id": judged.invoice.id if judged.invoice else None,
         **request_of(judged.query.query_id),
     }
+    if judged.invoice is None:
+        return asked  # its plan, where the payload names one, is known of the request
+    return {**asked, "plan_code": judged.invoice.offer.plan_code, "invoice_id": judged.invoice.id}
 
 
 def _charge(charge: Charge) -> Fields:

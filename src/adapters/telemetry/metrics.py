@@ -39,9 +39,7 @@ class Metrics:
         self.updates = Counter("telegram_updates", "Updates that came in", ["bot_name", "type"], registry=own)
         self.errors = Counter("telegram_errors", "What went wrong with Telegram", ["bot_name"], registry=own)
         self.commands = Counter("telegram_command", "Commands answered in the chat", ["name"], registry=own)
-        self.checkouts = Counter(
-            "billing_checkout_started", "Pages of Stripe's that were made", ["plan"], registry=own
-        )
+        self.checkouts = Counter("billing_checkout_started", "Pages of Stripe's that were made", ["plan"], registry=own)
         self.billing = Counter(
             "billing_payments", "Payments by Stripe by what became of them", ["status"], registry=own
         )

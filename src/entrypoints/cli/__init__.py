@@ -10,6 +10,9 @@ import rich_click as click
 P = ParamSpec("P")
 
 EXIT_CODES = "Exit codes: 0 done, 1 it did not work or something is wrong, 2 wrong usage or wrong settings."
+STOPPED = "Exit codes: 0 stopped as told, 1 it did not work, 2 wrong usage or wrong settings."
+EXAMINED = "Exit codes: 0 nothing is wrong, 1 something is."
+PORT = click.IntRange(1, 65535)
 
 
 def _plainly(command: Callable[P, int | None]) -> Callable[P, None]:
@@ -17,11 +20,11 @@ def _plainly(command: Callable[P, int | None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        from entrypoints.cli.failure import code_of
-
         try:
             code = command(*args, **kwargs)
         except Exception as error:
+            from entrypoints.cli.failure import code_of
+
             code = code_of(error)
         raise SystemExit(code or 0)
 
@@ -37,9 +40,9 @@ def main() -> None:
     """
 
 
-@main.command()
-@click.option("--port", default=8000, show_default=True, help="Where the service listens.")
-@click.option("--sandbox-port", default=8081, show_default=True, help="Where the sandbox listens.")
+@main.command(epilog=STOPPED)
+@click.option("--port", default=8000, show_default=True, type=PORT, help="Where the service listens.")
+@click.option("--sandbox-port", default=8081, show_default=True, type=PORT, help="Where the sandbox listens.")
 @_plainly
 def up(port: int, sandbox_port: int) -> int:
     """Run all of it: migrate, serve, and without a bot token the sandbox beside it."""
@@ -48,9 +51,9 @@ def up(port: int, sandbox_port: int) -> int:
     return up(port=port, sandbox_port=sandbox_port)
 
 
-@main.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
+@main.command(epilog=STOPPED)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", default=8000, show_default=True, type=PORT, help="The port to listen at.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
 @_plainly
 def serve(host: str, port: int, workers: int) -> None:
@@ -60,7 +63,7 @@ def serve(host: str, port: int, workers: int) -> None:
     serve(host=host, port=port, workers=workers)
 
 
-@main.command()
+@main.command(epilog=EXIT_CODES)
 @_plainly
 def migrate() -> None:
     """Bring the database to the newest schema."""
@@ -69,9 +72,9 @@ def migrate() -> None:
     click.echo(migrate())
 
 
-@main.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8081, show_default=True)
+@main.command(epilog=STOPPED)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", default=8081, show_default=True, type=PORT, help="The port to listen at.")
 @_plainly
 def sandbox(host: str, port: int) -> None:
     """A local Telegram to play against, with a chat page."""
@@ -80,11 +83,16 @@ def sandbox(host: str, port: int) -> None:
     sandbox(host=host, port=port)
 
 
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@main.command(epilog=EXAMINED)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="For programs: healthy, and findings with verdict, subject, finding, remedy.",
+)
 @_plainly
 def doctor(as_json: bool) -> int:
-    """Check settings, database, catalog and Telegram; each line says how to mend what is wrong."""
+    """Check settings, database, schema, catalog and Telegram, and say how to mend what is wrong."""
     from entrypoints.cli.doctor import doctor
 
     return doctor(as_json=as_json)
@@ -95,7 +103,7 @@ def catalog() -> None:
     """What is sold."""
 
 
-@catalog.command("check")
+@catalog.command("check", epilog="Exit codes: 0 no mistakes, 1 there are some, or it can't be read.")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @_plainly
 def check_catalog(path: Path | None) -> int:
@@ -105,7 +113,7 @@ def check_catalog(path: Path | None) -> int:
     return check(path)
 
 
-@main.command()
+@main.command(epilog=EXIT_CODES)
 @click.option("--user", "user_id", type=click.IntRange(1, 2**52 - 1), required=True, help="The Telegram user id.")
 @click.option("--scope", "scopes", multiple=True, help="Repeated, or several separated by spaces.")
 @click.option("--hours", default=24, show_default=True, type=click.IntRange(1, 24 * 365), help="How long it is good.")
@@ -126,7 +134,7 @@ def _bot_option(command: Callable[P, None]) -> Callable[P, None]:
     return click.option("--bot", default=None, help="Only this bot; otherwise all of them.")(command)
 
 
-@webhook.command("set")
+@webhook.command("set", epilog=EXIT_CODES)
 @_bot_option
 @_plainly
 def set_webhook(bot: str | None) -> int:
@@ -136,9 +144,9 @@ def set_webhook(bot: str | None) -> int:
     return set_webhook(bot)
 
 
-@webhook.command("info")
+@webhook.command("info", epilog=EXIT_CODES)
 @_bot_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: by bot, what Telegram says, or error.")
 @_plainly
 def webhook_info(bot: str | None, as_json: bool) -> int:
     """Show what Telegram says of the registration."""
@@ -147,7 +155,7 @@ def webhook_info(bot: str | None, as_json: bool) -> int:
     return webhook_info(bot, as_json=as_json)
 
 
-@webhook.command("delete")
+@webhook.command("delete", epilog=EXIT_CODES)
 @_bot_option
 @_plainly
 def delete_webhook(bot: str | None) -> int:

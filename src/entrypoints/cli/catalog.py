@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import rich_click as click
-from rich.console import Console
 from rich.table import Table
 
 from adapters.catalog_file import CatalogError, read_catalog
-from domain.money import Money
+from domain.catalog import Catalog
+from domain.money import STARS, Money
 from entrypoints.cli.failure import FAILED, WORKED
+from entrypoints.cli.terminal import say, show_table, tell
 from entrypoints.settings import Settings
 
 
@@ -19,13 +19,30 @@ def check(path: Path | None) -> int:
         catalog = read_catalog(path)
     except CatalogError as error:
         for mistake in error.mistakes:
-            click.secho(f"{path}: {mistake}", err=True, fg="red")
-        click.echo(f"{len(error.mistakes)} to mend; nothing was changed.", err=True)
+            tell(f"{path}: {mistake}")
+        say(f"{_counted(len(error.mistakes), 'mistake')}. A service that runs goes on with what it has read.", err=True)
         return FAILED
-    table = Table("plan", "title", "duration", "prices", "opens", box=None, pad_edge=False)
-    for plan in catalog.plans.values():
-        prices = ", ".join(str(Money(amount=amount, currency=code)) for code, amount in plan.prices.items())
-        table.add_row(plan.code, plan.title, str(plan.duration), prices, ", ".join(plan.features))
-    Console().print(table)
-    click.echo(f"{path}: {len(catalog.plans)} plans, nothing to mend.")
+    show_table(_listed(catalog))
+    say(f"{path}: {_counted(len(catalog.plans), 'plan')}, no mistakes.")
     return WORKED
+
+
+def _listed(catalog: Catalog) -> Table:
+    """One column a currency, Stars last, so that amounts stand under each other."""
+    priced = {currency for plan in catalog.plans.values() for currency in plan.prices}
+    currencies = sorted(priced, key=lambda currency: (currency == STARS, currency))
+    table = Table("plan", "title", "duration", box=None, pad_edge=False)
+    for currency in currencies:
+        table.add_column(currency, justify="right")
+    table.add_column("opens")
+    for plan in catalog.plans.values():
+        prices = [
+            str(Money(amount=plan.prices[currency], currency=currency)) if currency in plan.prices else "–"
+            for currency in currencies
+        ]
+        table.add_row(plan.code, plan.title, str(plan.duration), *prices, ", ".join(plan.features))
+    return table
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

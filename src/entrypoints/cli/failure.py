@@ -1,9 +1,8 @@
 """Errors as a person at a terminal reads them: what, then what to do."""
 
-import rich_click as click
-
 from adapters.catalog_file import CatalogError
-from domain.errors import Refusal
+from domain.errors import Refusal, Unavailable
+from entrypoints.cli.terminal import tell
 from entrypoints.settings import SettingsError
 
 WORKED, FAILED, WRONG = 0, 1, 2
@@ -20,18 +19,29 @@ class CommandError(Exception):
 
 def code_of(error: Exception) -> int:
     """Tell the error on standard error and give the exit code. Raises what is nobody's mistake but ours."""
-    if isinstance(error, SettingsError):
-        return _tell("\n".join(error.problems), "Set them in the environment or in .env; see .env.example.", WRONG)
-    if isinstance(error, CatalogError):
-        return _tell(str(error), "Mend it, then run: tollgram catalog check", WRONG)
-    if isinstance(error, CommandError):
-        return _tell(str(error), error.remedy, error.code)
-    if isinstance(error, Refusal):
-        return _tell(str(error), "Run: tollgram doctor", FAILED)
-    raise error
+    match error:
+        case SettingsError():
+            return _told("\n".join(error.problems), "Set it in the environment or in .env; see .env.example.", WRONG)
+        case CatalogError():
+            return _told(str(error), "Mend it, then run: tollgram catalog check", WRONG)
+        case CommandError():
+            return _told(str(error), error.remedy, error.code)
+        case Unavailable():
+            return _told(f"{error} {reason_of(error)}".strip(), "To find out more, run: tollgram doctor", FAILED)
+        case Refusal():
+            return _told(str(error), "To find out more, run: tollgram doctor", FAILED)
+        case OSError(strerror=str(words), filename=str(path)):
+            return _told(f"{path}: {words}.", "Is this the right folder, and may you write there?", FAILED)
+        case _:
+            raise error
 
 
-def _tell(what: str, remedy: str, code: int) -> int:
-    click.secho(what, err=True, fg="red")
-    click.echo(remedy, err=True)
+def reason_of(problem: Unavailable) -> str:
+    """What the database itself said, in one line; drivers name hosts, users and files there, never passwords."""
+    said = str(problem.__cause__ or "").strip().partition("\n")[0]
+    return f"It said: {said}" if said else ""
+
+
+def _told(what: str, remedy: str, code: int) -> int:
+    tell(what, remedy)
     return code

@@ -1,22 +1,33 @@
 """`tollgram serve`, `migrate` and `sandbox`."""
 
 import os
+import signal
+import socket
+import sys
 import tempfile
 from contextlib import ExitStack
+from types import FrameType
 
+from entrypoints.cli.failure import WORKED, CommandError
 from entrypoints.settings import Settings
 
 APP = "entrypoints.http.server:app"
 DRAIN_WITHIN_S = 20
 IDLE_CONNECTION_S = 30
+PORTS_TRIED = 100
+HIGHEST_PORT = 65535
 
 
 def serve(*, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. Raises SettingsError or CatalogError before anything listens."""
-    from adapters.catalog_file import read_catalog
+    """Serve until told to stop. Raises SettingsError, CatalogError or CommandError before anything listens."""
+    from entrypoints.container import Container
 
+    _stop_in_peace()
     settings = Settings.load(serving=True)
-    read_catalog(settings.catalog_path)
+    container = Container(settings=settings)
+    container.callers()
+    container.catalog()
+    require_free(host, port, "tollgram serve --port {port}")
     with ExitStack() as stack:
         if workers > 1:
             # prometheus_client sums the figures of all workers over files in this folder.
@@ -30,28 +41,33 @@ def _listen(settings: Settings, host: str, port: int, workers: int) -> None:
     from adapters.telemetry.logs import configure_logs
 
     configure_logs(level=settings.log_level, form=settings.log_format, secrets=settings.secrets)
-    uvicorn.run(
-        APP,
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=IDLE_CONNECTION_S,
-        timeout_graceful_shutdown=DRAIN_WITHIN_S,
-    )
+    try:
+        uvicorn.run(
+            APP,
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE_CONNECTION_S,
+            timeout_graceful_shutdown=DRAIN_WITHIN_S,
+        )
+    except SystemExit as ended:
+        if ended.code in (None, WORKED):
+            raise
+        raise CommandError("The service could not start.", "What it said stands above; ask: tollgram doctor") from None
 
 
 def migrate() -> str:
     """Bring the database to the newest schema, and say where it stands."""
-    from adapters.sql.migrate import upgrade
+    from adapters.sql.migrate import newest_revision, upgrade
 
     upgrade(Settings.load().database_url)
-    return "The database is at the newest schema."
+    return f"The database is at the newest schema, {newest_revision()}."
 
 
 def sandbox(*, host: str, port: int) -> None:
@@ -59,6 +75,8 @@ def sandbox(*, host: str, port: int) -> None:
     from entrypoints.sandbox.app import run
     from entrypoints.sandbox.options import Options
 
+    _stop_in_peace()
+    require_free(host, port, "tollgram sandbox --port {port}")
     run(
         host,
         port,
@@ -69,3 +87,35 @@ def sandbox(*, host: str, port: int) -> None:
             service_features=tuple(os.environ.get("SANDBOX_SERVICE_FEATURES", "").split()),
         ),
     )
+
+
+def require_free(host: str, port: int, otherwise: str) -> None:
+    """Raises CommandError where nobody could listen there; `otherwise` is how to take another {port}."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        raise CommandError(f"{host} is no address of this machine.", "Choose another --host.") from None
+    if problem := _obstacle(family, address[0], port):
+        nearby = range(port + 1, min(port + PORTS_TRIED, HIGHEST_PORT))
+        free = next((other for other in nearby if not _obstacle(family, address[0], other)), None)
+        advice = f"Choose another one: {otherwise.format(port=free)}" if free else "Choose another one."
+        raise CommandError(f"Port {port} of {host}: {problem}.", advice)
+
+
+def _obstacle(family: socket.AddressFamily, host: str | int, port: int) -> str:
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            return (problem.strerror or "not free").lower()
+    return ""
+
+
+def _stop_in_peace() -> None:
+    """Being told to stop is no failure. The server takes the signal while it runs, and hands it back at its end."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(WORKED)
+
+    signal.signal(signal.SIGTERM, stop)

@@ -14,7 +14,9 @@ def make_token(*, user_id: int, scopes: tuple[str, ...], hours: int) -> str:
     if settings.jwt_secret is None:
         raise CommandError(
             "AUTH_JWT_SECRET: is missing, and nothing else can sign a token here.",
-            "With AUTH_JWKS, tokens are made by whoever holds the private keys.",
+            "Whoever holds the private keys of AUTH_JWKS makes the tokens."
+            if settings.jwks
+            else "Set it in the environment or in .env; `make run` keeps its own in var/secrets.env.",
             WRONG,
         )
     maker = TokenMaker(settings.jwt_secret, settings.jwt_audience, settings.jwt_issuer)

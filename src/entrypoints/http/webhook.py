@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import structlog
 from litestar import Request, Response, post
 from litestar.params import FromPath
+from structlog.contextvars import bind_contextvars
 
 from adapters.telegram.replies import NO_CALL, Replies
 from adapters.telegram.updates import Ignored, Unreadable, Update, read_update
@@ -30,6 +31,7 @@ from domain.errors import NotFound, Unauthenticated
 from domain.ids import BotName
 from domain.invoice import Objection, PreCheckout
 from domain.payment import Charge, Payment, Refund
+from domain.settlement import signed_terms
 from entrypoints.http.addresses import Network, require_network
 from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
@@ -113,8 +115,10 @@ class UpdateDesk:
         self.metrics.updates.labels(authentic.bot, update.type).inc()
         match update.content:
             case PreCheckout():
+                self._name_in_every_line(update.content)
                 return await self._judge(update.content, update, began)
             case Charge():
+                self._name_in_every_line(update.content)
                 await self.charges.submit(update.content)
                 self.metrics.payment_processing.observe(perf_counter() - began)
             case Refund():
@@ -135,13 +139,23 @@ class UpdateDesk:
                 log.debug("update.ignored", bot=authentic.bot, type=update.type, reason=update.content.reason)
         return NO_CALL
 
+    def _name_in_every_line(self, money: PreCheckout | Charge) -> None:
+        """Whatever is logged of this request from here on, errors too, says whose purchase, which plan, how much."""
+        terms = signed_terms(self.judge_pre_checkouts.shop.signer, money.payload, money.bot)
+        bind_contextvars(
+            user_id=money.payer,
+            plan_code=terms.plan_code if terms else None,
+            amount=money.paid.amount,
+            currency=money.paid.currency,
+        )
+
     async def _judge(self, query: PreCheckout, update: Update, began: float) -> bytes:
         left_s = self.deadline_s - (perf_counter() - began)
         try:
             async with asyncio.timeout(left_s):
                 objection = await self.pre_checkouts.submit(query)
         except Exception as error:
-            log.error("pre_checkout.failed", user_id=query.payer, problem=type(error).__name__, exc_info=error)
+            log.error("pre_checkout.failed", problem=type(error).__name__, exc_info=error)
             self.metrics.errors.labels(query.bot).inc()
             objection = self.judge_pre_checkouts.undecided(query)
         return self.replies.pre_checkout(query.query_id, objection, update.language)

@@ -63,7 +63,7 @@ class Event:
         return msgspec.json.format(msgspec.json.encode(self.wire), indent=2)
 
     def view(self) -> Json:
-        shown: Any = self.wire if self.wire else self.raw.decode("utf-8", "replace")
+        shown: Any = self.wire or self.raw.decode("utf-8", "replace")
         return {
             "number": self.number,
             "event_id": self.id,

@@ -1,0 +1,42 @@
+"""What is printed: colour only on a terminal, lines folded only there, and an error in two lines: what, what to do."""
+
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDTH_OF_NO_TERMINAL = 4096
+
+
+def console(*, err: bool = False) -> Console:
+    """Prints words as they are: what looks like markup in a title is a part of the title."""
+    width = None if (sys.stderr if err else sys.stdout).isatty() else WIDTH_OF_NO_TERMINAL
+    return Console(stderr=err, width=width, markup=False, emoji=False, highlight=False)
+
+
+def show_table(table: Table) -> None:
+    out = console()
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def show_json(value: Any) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def say(words: str, *, style: str = "", err: bool = False) -> None:
+    console(err=err).print(Text(words, style=style))
+
+
+def tell(what: str, remedy: str = "") -> None:
+    """On standard error: what is wrong, in red, and what to do about it."""
+    say(what, style="red", err=True)
+    if remedy:
+        say(remedy, err=True)
