@@ -110,7 +110,7 @@ ALL_PLANS = PlanMenu(user_id=ALICE, plans=shop().choices())
         pytest.param("help", "with what?", Help(), id="help with more words"),
         pytest.param("terms", "", TermsOfSale(), id="terms"),
         pytest.param("paysupport", "", PaySupport(user_id=ALICE), id="paysupport"),
-        pytest.param("status", "", Status(plans=()), id="status"),
+        pytest.param("status", "", Status(user_id=ALICE, plans=()), id="status"),
         pytest.param("refund", "", NotUnderstood(), id="a command that we do not have"),
         pytest.param("", "", NotUnderstood(), id="a slash"),
         pytest.param(None, "", NotUnderstood(), id="plain talk"),
@@ -256,7 +256,7 @@ def test_status_names_a_plan_that_is_no_longer_sold_by_its_code() -> None:
     service.give(entitlement())
 
     assert answer("status", service=service) == Status(
-        plans=(StatusLine(plan=GOLD.code, expires_at=MONTH.after(NOON)),)
+        user_id=ALICE, plans=(StatusLine(plan=GOLD.code, expires_at=MONTH.after(NOON)),)
     )
 
 
@@ -280,5 +280,5 @@ def test_status_tells_what_was_paid_and_waits_for_a_person() -> None:
     service.clock.pass_by(HOUR)
 
     assert answer("status", service=service) == Status(
-        plans=(), waiting=(Price(amount=1, currency="XTR"), Price(amount=2500, currency="GBP"))
+        user_id=ALICE, plans=(), waiting=(Price(amount=1, currency="XTR"), Price(amount=2500, currency="GBP"))
     )
