@@ -11,6 +11,8 @@
         telegram.wait_idle()
         assert "Gold" in telegram.last_text(ada)
 
+Its Stripe is `telegram.stripe`: see `SandboxStripe`.
+
 It runs in a daemon thread of the test's process, speaks HTTP only, and shares no code with the service.
 Whatever waits in Telegram is `time_scale` times as long, so back-off takes hundredths of a second here.
 Where several bots share one sandbox, name the bot by its id or username with `bot=`.
@@ -33,6 +35,9 @@ from entrypoints.sandbox.app import server
 from entrypoints.sandbox.options import Options
 
 BOT_TOKEN = "7000001:AAE-sandbox-token-of-the-first-bot-00"
+STRIPE_SECRET_KEY = "sk_test_" + "sandbox" * 3
+STRIPE_LIVE_KEY = "sk_live_" + "sandbox" * 3
+STRIPE_WEBHOOK_SECRET = "whsec_" + "sandbox" * 4
 START_TIMEOUT_S = 10.0
 
 Json = dict[str, Any]
@@ -42,6 +47,9 @@ BotName = int | str | None
 SayKind = Literal["message", "forwarded", "edited", "business", "channel"]
 ArriveAs = Literal["message", "edited_message", "forwarded", "business_message", "channel_post"]
 ForgeAt = Literal["both", "pre_checkout", "payment"]
+Outcome = Literal["succeeded", "failed"]
+DisputeStep = Literal["open", "inquiry", "withdraw", "escalate", "answer", "win", "lose", "close"]
+Signature = Literal["good", "bad", "old", "future", "none", "other_scheme", "tampered"]
 
 
 class SandboxError(Exception):
@@ -67,6 +75,19 @@ class Delivery:
     body: str
     error: str
     duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardOutcome:
+    """`status` is paid, declined (with `error_message`), processing, or how a late payment ended: succeeded, failed."""
+
+    status: str
+    session_id: str
+    payment_intent: str
+    charge: str
+    redirect: str | None = None
+    """Where the card page sends the buyer; None where it keeps them."""
+    error_message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +196,8 @@ class SandboxServer:
         service_url: str = "",
         service_token: str = "",
         service_features: Sequence[str] = (),
+        stripe_webhook_url: str = "",
+        stripe_webhook_secret: str = STRIPE_WEBHOOK_SECRET,
         quiet_s: float = 0.15,
         port: int = 0,
     ) -> None:
@@ -190,7 +213,10 @@ class SandboxServer:
             "service_url": service_url,
             "service_token": service_token,
             "service_features": tuple(service_features),
+            "stripe_webhook_url": stripe_webhook_url,
+            "stripe_webhook_secret": stripe_webhook_secret,
         }
+        self.stripe = SandboxStripe(self)
         self._quiet_s = quiet_s
         self._port = port
         self.url = ""
@@ -466,7 +492,9 @@ class SandboxServer:
     # What has happened
 
     def wait_idle(self, *, timeout_s: float = 15.0, quiet_s: float | None = None) -> None:
-        """Until every update is delivered, every payment is decided, and no call has come for `quiet_s`.
+        """Until updates and Stripe's events are delivered, payments decided, and no call has come for `quiet_s`.
+
+        Events that Stripe holds back are not waited for.
 
         A service that sends from an outbox may be quiet for a moment longer: then give more.
         """
@@ -474,7 +502,13 @@ class SandboxServer:
         if not answer["idle"]:
             waiting = [update for update in self.updates() if update["state"] == "waiting"]
             said = [(update["kind"], update["attempts"][-1:]) for update in waiting[:5]]
-            raise SandboxError(f"not idle after {timeout_s} s, {answer['waiting']} updates wait: {said}")
+            said += [
+                (event["type"], delivery["attempts"][-1:])
+                for event in self.stripe.events()
+                for delivery in event["deliveries"]
+                if delivery["state"] == "waiting"
+            ][:5]
+            raise SandboxError(f"not idle after {timeout_s} s, {answer['waiting']} updates or events wait: {said}")
 
     def calls(self, method: str = "", *, via: Literal["", "http", "reply"] = "") -> list[Json]:
         """Calls of the Bot API, oldest first: {"method", "arguments", "answer", "status", "via", "duration_ms", …}."""
@@ -557,7 +591,7 @@ class SandboxServer:
         raise SandboxError(f"no button with {text!r}; there are: {labels}")
 
     def reset(self) -> None:
-        """Forgets users, chats, updates, calls, charges and faults; bots keep their webhooks."""
+        """Forgets users, chats, updates, calls, charges, faults and all of Stripe's; webhooks and prices stay."""
         self._send("POST", "/reset", {})
 
     def set_webhook(self, url: str, *, secret: str = "a-secret", token: str = BOT_TOKEN, **more: Any) -> None:
@@ -590,6 +624,208 @@ class SandboxServer:
         except (ValueError, KeyError, TypeError):
             reason = response.text
         raise SandboxError(f"{response.request.url.path}: {response.status_code} {reason}")
+
+
+class SandboxStripe:
+    """The Stripe inside a `SandboxServer`: for the service its address and keys, for the test what others do there.
+
+        stripe.set_webhook(service_url + "/api/v1/billing/stripe/webhook")
+        session = ...                # made by the service, or by the SDK with base_addresses={"api": stripe.api_base}
+        paid = stripe.pay(session.id)
+        stripe.refund(paid.charge, amount=500)
+        stripe.dispute(paid.charge, "open"); stripe.dispute(paid.charge, "withdraw"); stripe.dispute(paid.charge, "win")
+        telegram.wait_idle()
+        assert stripe.ledger()[0]["amount_refunded"] == 500
+
+    Where an `id` is asked for, a charge's, its payment intent's and its session's all do.
+    """
+
+    secret_key = STRIPE_SECRET_KEY
+    live_key = STRIPE_LIVE_KEY
+    """Another world: what one mode has, the other has not."""
+    webhook_secret = STRIPE_WEBHOOK_SECRET
+    """What `set_webhook` signs with where no other is named."""
+
+    def __init__(self, sandbox: "SandboxServer") -> None:
+        self._sandbox = sandbox
+
+    @property
+    def api_base(self) -> str:
+        """For STRIPE_API_BASE, and for the SDK's base_addresses={"api": …}."""
+        return f"{self._sandbox.url}/stripe"
+
+    # How it is set up
+
+    def set_webhook(
+        self,
+        url: str,
+        *,
+        secrets: Sequence[str] = (STRIPE_WEBHOOK_SECRET,),
+        enabled_events: Sequence[str] = ("*",),
+        livemode: bool | None = None,
+    ) -> None:
+        """The only endpoint from now on, in both modes unless one is named; "" for none.
+
+        All `secrets` sign, as while one is rolled. Events that are on their way go to the new place.
+        """
+        body = {
+            "url": url,
+            "secrets": list(secrets),
+            "enabled_events": list(enabled_events),
+            "livemode": livemode,
+        }
+        self._send("PUT", "/webhook", body)
+
+    def set_price(
+        self, price_id: str, unit_amount: int, currency: str, *, name: str = "A plan", livemode: bool = False
+    ) -> None:
+        """Makes a price, or changes it: sessions that are there keep what they had."""
+        price = {"unit_amount": unit_amount, "currency": currency, "name": name, "livemode": livemode}
+        self._send("PUT", "/prices", {price_id: price})
+
+    def faults(self, **faults: Any) -> Json:
+        """Switches on exactly these faults (fields of `entrypoints.sandbox.stripe.faults.StripeFaults`), else nothing.
+
+        `faults()` makes all well again, and lets go of what was held back.
+        """
+        return self._send("PUT", "/faults", faults)
+
+    # What buyers do on the card page
+
+    def pay(
+        self,
+        session_id: str,
+        *,
+        email: str | None = None,
+        name: str | None = None,
+        amount: int | None = None,
+        currency: str | None = None,
+    ) -> CardOutcome:
+        """Pays at once. `amount` and `currency` forge what Stripe then says was paid."""
+        body = {"session_id": session_id, "email": email, "name": name, "amount": amount, "currency": currency}
+        return CardOutcome(**self._send("POST", "/pay", body))
+
+    def decline(self, session_id: str, *, code: str = "card_declined") -> CardOutcome:
+        """The card is refused; the session stays open. Also insufficient_funds, expired_card, incorrect_cvc, …"""
+        return CardOutcome(**self._send("POST", "/decline", {"session_id": session_id, "code": code}))
+
+    def abandon(self, session_id: str) -> str | None:
+        """The buyer goes back; returns where to. Nobody is told."""
+        redirect = self._send("POST", "/abandon", {"session_id": session_id})["redirect"]
+        return None if redirect is None else str(redirect)
+
+    def pay_late(self, session_id: str, *, outcome: Outcome | None = None, after_s: float = 0.0) -> CardOutcome:
+        """Completes the session unpaid. The money comes or fails after `after_s` (scaled), or with `settle_late`."""
+        body = {"session_id": session_id, "outcome": outcome, "after_s": after_s}
+        return CardOutcome(**self._send("POST", "/pay-late", body))
+
+    def settle_late(self, session_id: str, outcome: Outcome = "succeeded") -> CardOutcome:
+        return CardOutcome(**self._send("POST", "/settle-late", {"session_id": session_id, "outcome": outcome}))
+
+    def expire(self, session_id: str) -> None:
+        """The session's time is over."""
+        self._send("POST", "/expire", {"session_id": session_id})
+
+    # What the operator and the banks do
+
+    def refund(self, id: str, *, amount: int | None = None, reason: str | None = None, pending: bool = False) -> Json:
+        """Gives money back without being asked by the service: a part, or what is left. Returns Stripe's refund."""
+        return self._send("POST", "/refund", {"id": id, "amount": amount, "reason": reason, "pending": pending})
+
+    def settle_refund(self, refund_id: str, outcome: Outcome = "succeeded") -> Json:
+        """A refund that was pending is through, or failed: then the money is back on the account."""
+        return self._send("POST", "/settle-refund", {"refund_id": refund_id, "outcome": outcome})
+
+    def dispute(self, id: str, step: DisputeStep = "open", *, amount: int | None = None) -> Json:
+        """One step; returns Stripe's dispute. `id` may be the dispute's too.
+
+        A chargeback: open, withdraw (the funds leave), answer, then win or lose (which withdraws first where
+        nobody has). An inquiry: inquiry, then close, or escalate (becomes a chargeback, and the funds leave).
+        """
+        return self._send("POST", "/dispute", {"id": id, "step": step, "amount": amount})
+
+    # Events
+
+    def events(self, event_type: str = "") -> list[Json]:
+        """Oldest first: {"event_id", "type", "event", "deliveries": [{"state", "attempts": [{"status", …}]}], …}."""
+        return list(self._get("/events", type=event_type, limit=100_000)["events"])
+
+    def event_ids(self, event_type: str = "") -> list[str]:
+        return [event["event_id"] for event in self.events(event_type)]
+
+    def resend(self, event_ids: Sequence[str], *, times: int = 1, concurrent: bool = False) -> list[Delivery]:
+        """Delivers them (again) now, in this order, or all at once; what was held back stays held back."""
+        body = {"event_ids": list(event_ids), "times": times, "concurrent": concurrent}
+        return _deliveries(self._send("POST", "/resend", body))
+
+    def release(self, event_ids: Sequence[str] | None = None) -> list[Delivery]:
+        """Lets go of events that the fault `hold_events` keeps: one after the other in this order, or all at once."""
+        ids = None if event_ids is None else list(event_ids)
+        return _deliveries(self._send("POST", "/release", {"event_ids": ids}))
+
+    def forge_event(
+        self,
+        event_type: str = "checkout.session.completed",
+        thing: Mapping[str, Any] | None = None,
+        *,
+        event: Mapping[str, Any] | None = None,
+        raw: bytes | None = None,
+        signature: Signature = "good",
+        secret: str | None = None,
+        age_s: int | None = None,
+        livemode: bool = False,
+        times: int = 1,
+        concurrent: bool = False,
+    ) -> list[Delivery]:
+        """An event about `thing`, or any bytes, that Stripe never made: not in its list of events.
+
+        "good" signs with the endpoint's secrets, or with `secret`; `age_s` is the signature's age, negative from
+        the future. "old" and "future" are an hour off.
+        """
+        body: Json = {
+            "type": event_type,
+            "object": None if thing is None else dict(thing),
+            "event": None if event is None else dict(event),
+            "raw_base64": None if raw is None else base64.b64encode(raw).decode(),
+            "signature": signature,
+            "secret": secret,
+            "age_s": age_s,
+            "livemode": livemode,
+            "times": times,
+            "concurrent": concurrent,
+        }
+        return _deliveries(self._send("POST", "/forge", body))
+
+    # What has happened
+
+    def ledger(self) -> list[Json]:
+        """Every payment intent, oldest first: the truth to compare with.
+
+        {"payment_intent", "charge", "session_id", "customer", "amount", "currency", "status", "paid",
+        "amount_refunded", "refunded", "dispute" (its status or None), "funds_withdrawn", "metadata", "livemode", …}
+        """
+        return list(self._get("/ledger")["payments"])
+
+    def calls(self, method: str = "") -> list[Json]:
+        """Calls of the API, oldest first: {"method", "address", "arguments", "answer", "status", "fault", …}.
+
+        Methods are called as in the SDK, `checkout.sessions.create`.
+        """
+        return list(self._get("/calls", method=method, limit=100_000)["calls"])
+
+    def session(self, session_id: str) -> Json:
+        """As the API shows it, whatever the mode."""
+        return dict(self._get(f"/checkout/{session_id}")["session"])
+
+    def reset(self) -> None:
+        """Forgets everything of Stripe's but the endpoint and the prices."""
+        self._send("POST", "/reset", {})
+
+    def _get(self, path: str, **query: Any) -> Any:
+        return self._sandbox._get("/stripe" + path, **query)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> Json:
+        return self._sandbox._send(method, "/stripe" + path, body)
 
 
 def _judge(update: Json, **judgement: Any) -> Reply:

@@ -18,6 +18,10 @@ from entrypoints.sandbox.control.request import Impossible, refuse
 from entrypoints.sandbox.options import Options
 from entrypoints.sandbox.people import Bot, Json
 from entrypoints.sandbox.stream import Stream
+from entrypoints.sandbox.stripe import card_page
+from entrypoints.sandbox.stripe import control as stripe_control
+from entrypoints.sandbox.stripe.account import Stripe
+from entrypoints.sandbox.stripe.api import call_stripe
 from entrypoints.sandbox.telegram import NoBot, Telegram
 
 LARGEST_BODY = 20 * 1024 * 1024
@@ -25,7 +29,7 @@ GRACE_S = 1
 
 
 def create_app(options: Options | None = None) -> Litestar:
-    """One Telegram, in memory. A local Stripe will stand beside it as one more router and one more model."""
+    """One Telegram and one Stripe, in memory."""
     chosen = options or Options()
 
     @asynccontextmanager
@@ -40,13 +44,19 @@ def create_app(options: Options | None = None) -> Litestar:
             telegram = Telegram(options=chosen, client=client, execute=execute_reply, stream=stream)
             checkout = Checkout(telegram)
             app.state.checkout = checkout
+            app.state.stripe = stripe = Stripe(options=chosen, client=client, stream=stream)
             yield
             stream.close()
+            await stripe.close()
             await telegram.close()
 
     return Litestar(
         route_handlers=[
             control.router,
+            stripe_control.router,
+            call_stripe,
+            card_page.checkout,
+            card_page.portal,
             service.ask_service,
             page.static_files,
             page.page,
@@ -97,5 +107,6 @@ def run(host: str = "127.0.0.1", port: int = 8081, options: Options | None = Non
     """Blocks until it is stopped. `tollgram sandbox` ends here."""
     chosen = options or Options(demo=True)
     chosen = replace(chosen, public_url=chosen.public_url or f"http://{host}:{port}")
-    print(f"Sandbox at {chosen.public_url}  (TELEGRAM_API_BASE={chosen.public_url})", file=sys.stderr, flush=True)
+    bases = f"TELEGRAM_API_BASE={chosen.public_url} STRIPE_API_BASE={chosen.public_url}/stripe"
+    print(f"Sandbox at {chosen.public_url}  ({bases})", file=sys.stderr, flush=True)
     server(chosen, host=host, port=port).run()

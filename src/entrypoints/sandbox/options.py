@@ -27,6 +27,10 @@ class Options:
     service_token: str = ""
     service_features: tuple[str, ...] = ()
     """What the page asks the service about after a purchase, with the token as bearer."""
+    stripe_webhook_url: str = ""
+    """Where Stripe's events go from the start; an endpoint can also be made through the API."""
+    stripe_webhook_secret: str = ""
+    """What signs them; several, comma separated, as while one is rolled. Made up where it is empty."""
 
     @property
     def answer_timeout_s(self) -> float:

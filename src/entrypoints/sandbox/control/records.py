@@ -8,7 +8,16 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Stream as StreamedAnswer
 
-from entrypoints.sandbox.control.request import Act, Asked, bot_of, checkout_of, read, telegram_of, whole_number
+from entrypoints.sandbox.control.request import (
+    Act,
+    Asked,
+    bot_of,
+    checkout_of,
+    read,
+    stripe_of,
+    telegram_of,
+    whole_number,
+)
 from entrypoints.sandbox.people import Json
 
 LARGEST_PAGE = 100_000
@@ -19,7 +28,7 @@ STEP_S = 0.005
 class Settle(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timeout_s: float = 10.0
     quiet_s: float = 0.1
-    """For so long no call of the Bot API has come."""
+    """For so long no call of the Bot API or of Stripe's has come."""
 
 
 @get("/state")
@@ -98,24 +107,26 @@ async def link(request: Asked, slug: FromPath[str]) -> Json:
 @post("/settle", status_code=200)
 async def settle(request: Asked) -> Json:
     wanted, checkout = await read(request, Settle), checkout_of(request)
-    telegram = checkout.telegram
+    telegram, stripe = checkout.telegram, stripe_of(request)
     deadline = time.monotonic() + wanted.timeout_s
     idle_since = time.monotonic()
     while True:
         now = time.monotonic()
-        busy = telegram.waiting() > 0 or checkout.under_way or telegram.calls_in_flight > 0
-        if busy or telegram.last_call_at > time.time() - wanted.quiet_s:
+        waiting = telegram.waiting() + stripe.waiting()
+        busy = waiting > 0 or checkout.under_way or telegram.calls_in_flight + stripe.calls_in_flight > 0
+        if busy or max(telegram.last_call_at, stripe.last_call_at) > time.time() - wanted.quiet_s:
             idle_since = now
         if not busy and now - idle_since >= wanted.quiet_s:
             return {"idle": True, "waiting": 0}
         if now >= deadline:
-            return {"idle": False, "waiting": telegram.waiting()}
+            return {"idle": False, "waiting": waiting}
         await asyncio.sleep(STEP_S)
 
 
 @post("/reset", status_code=200)
 async def reset(request: Asked) -> Json:
-    """All is forgotten but the bots and their webhooks."""
+    """All is forgotten but the bots, their webhooks, and Stripe's endpoints and prices."""
+    stripe_of(request).clear()
     telegram_of(request).clear()
     return {}
 

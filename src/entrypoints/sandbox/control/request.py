@@ -8,6 +8,7 @@ from litestar.datastructures import State
 
 from entrypoints.sandbox.checkout import Checkout
 from entrypoints.sandbox.people import Bot
+from entrypoints.sandbox.stripe.account import Stripe
 from entrypoints.sandbox.telegram import Telegram
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -35,6 +36,11 @@ def checkout_of(request: Asked) -> Checkout:
 
 def telegram_of(request: Asked) -> Telegram:
     return checkout_of(request).telegram
+
+
+def stripe_of(request: Asked) -> Stripe:
+    stripe: Stripe = request.app.state.stripe
+    return stripe
 
 
 def bot_of(request: Asked, wanted: int | str | None) -> Bot:

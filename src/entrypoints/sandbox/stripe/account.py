@@ -1,6 +1,7 @@
 """Stripe itself: one account with its two modes, and who is told what."""
 
 import time
+from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ import httpx
 from entrypoints.sandbox.options import Options
 from entrypoints.sandbox.people import Json
 from entrypoints.sandbox.stream import Stream
+from entrypoints.sandbox.stripe import endpoints
 from entrypoints.sandbox.stripe.books import Books
 from entrypoints.sandbox.stripe.delivery import Postman
-from entrypoints.sandbox.stripe.endpoints import add_endpoint, wants
 from entrypoints.sandbox.stripe.events import Event, event_wire
 from entrypoints.sandbox.stripe.faults import StripeFaults
 from entrypoints.sandbox.stripe.idempotency import IdempotencyKeys
@@ -61,17 +62,16 @@ class Stripe:
     last_call_at: float = 0.0
     asked_by: StripeCall | None = None
     """The call that is executed right now: its events say so."""
-    timers: "dict[str, Timer]" = field(default_factory=dict)
+    timers: dict[str, TimerHandle] = field(default_factory=dict)
     """By session: when it expires, or when money that comes late has come."""
+    late: set[str] = field(default_factory=set)
+    """Sessions whose money is on its way, and will come or not come by itself."""
     postman: Postman = field(init=False)
 
     def __post_init__(self) -> None:
         self.test.other, self.live.other = self.live, self.test
         self.postman = Postman(
-            options=self.options,
-            client=self.client,
-            faults=lambda: self.faults,
-            changed=lambda event: self.stream.tell("stripe_event", event.view),
+            options=self.options, client=self.client, faults=lambda: self.faults, changed=self._delivery_changed
         )
         if self.options.stripe_webhook_url:
             self.set_webhook(self.options.stripe_webhook_url, self.options.stripe_webhook_secret.split(","))
@@ -94,14 +94,22 @@ class Stripe:
             )
             books.put(wire)
             event = self.new_event(wire)
-            wanting = [one for one in books.all("webhook_endpoint") if wants(one, event_type)]
+            wanting = [one for one in books.all("webhook_endpoint") if endpoints.wants(one, event_type)]
             self.postman.send(event, wanting)
+
+    def waiting(self) -> int:
+        """Events that are not delivered yet, and money that will come by itself."""
+        return self.postman.waiting() + len(self.late)
 
     def new_event(self, wire: Json, *, raw: bytes = b"", forged: bool = False) -> Event:
         number = self.events[-1].number + 1 if self.events else 1
         event = Event(number=number, wire=wire, raw=raw, forged=forged)
         self.events.append(event)
         return event
+
+    def _delivery_changed(self, event: Event) -> None:
+        event.count_pending()
+        self.stream.tell("stripe_event", event.view)
 
     def set_webhook(
         self,
@@ -111,15 +119,23 @@ class Stripe:
         enabled_events: Sequence[str] = ("*",),
         livemode: bool | None = None,
     ) -> list[Json]:
-        """The only endpoint from now on, in one mode or in both; an empty url for none."""
+        """The only endpoint from now on, in one mode or in both; an empty url for none.
+
+        Whatever is on its way to the endpoint that was there goes to the new place.
+        """
         made: list[Json] = []
         given = [secret.strip() for secret in secrets if secret.strip()]
         for books in (self.test, self.live):
             if livemode is not None and books.livemode != livemode:
                 continue
-            books.by_kind["webhook_endpoint"].clear()
-            if url:
-                made.append(add_endpoint(books, url, enabled_events=enabled_events, secrets=given))
+            before = books.all("webhook_endpoint")
+            for endpoint in before[1:] if url else before:
+                endpoints.remove(books, endpoint)
+            if url and before:
+                endpoints.move(before[0], url, enabled_events, given)
+                made.append(before[0])
+            elif url:
+                made.append(endpoints.add(books, url, enabled_events=enabled_events, secrets=given))
         return made
 
     def clear(self) -> None:
@@ -128,12 +144,20 @@ class Stripe:
         for timer in self.timers.values():
             timer.cancel()
         self.timers.clear()
+        self.late.clear()
         self.test.clear()
         self.live.clear()
         self.faults = StripeFaults()
         self.keys = IdempotencyKeys()
         self.events.clear()
         self.calls.clear()
+
+    def books_with(self, kind: str, identifier: str) -> tuple[Books, Json] | None:
+        """Whatever the mode: for whoever stands outside of both."""
+        for books in (self.test, self.live):
+            if (thing := books.find(kind, identifier)) is not None:
+                return books, thing
+        return None
 
     async def close(self) -> None:
         for timer in self.timers.values():

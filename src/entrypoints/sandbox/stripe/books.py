@@ -9,6 +9,9 @@ from entrypoints.sandbox.stripe.refusal import unknown_thing
 PARENTS = ("charge", "payment_intent", "customer")
 """By what else objects are found; written once, when they are put in."""
 
+SET_UP = {"webhook_endpoint", "price"}
+"""What stays when everything is forgotten."""
+
 
 @dataclass(slots=True)
 class Books:
@@ -46,7 +49,6 @@ class Books:
         return list(self.by_kind[kind].values())
 
     def clear(self) -> None:
-        kept = self.by_kind.pop("webhook_endpoint", {})
-        self.by_kind.clear()
+        for kind in self.by_kind.keys() - SET_UP:
+            self.by_kind[kind].clear()
         self.by_parent.clear()
-        self.by_kind["webhook_endpoint"] = kept

@@ -1,6 +1,6 @@
 """Brings events to endpoints: each on its own, in no order, for up to three days.
 
-Stripe says "exponential back off" and no numbers: 5 s, doubling up to 12 h, is a guess that tests and people can wait for.
+Stripe says "exponential back off" and no numbers: 5 s, doubling up to 12 h, is a guess that people can wait for.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import httpx
 
 from entrypoints.sandbox.options import Options
+from entrypoints.sandbox.people import Json
 from entrypoints.sandbox.stripe.endpoints import secrets_of
 from entrypoints.sandbox.stripe.events import Delivery, Event
 from entrypoints.sandbox.stripe.faults import StripeFaults
@@ -46,11 +47,11 @@ class Postman:
         self._connections = asyncio.Semaphore(MOST_CONNECTIONS)
         self._tasks: dict[asyncio.Task[None], tuple[Event, Delivery]] = {}
 
-    def send(self, event: Event, endpoints: Sequence[dict[str, object]]) -> None:
+    def send(self, event: Event, endpoints: Sequence[Json]) -> None:
         faults = self.faults()
         concerned = faults.concerns_event(event.type)
         for endpoint in endpoints:
-            delivery = Delivery(endpoint=dict(endpoint))
+            delivery = Delivery(endpoint=endpoint)
             event.deliveries.append(delivery)
             if concerned and faults.strike("lose_events"):
                 delivery.state = "lost"
@@ -126,6 +127,8 @@ class Postman:
                 self.changed(event)
                 await asyncio.sleep(wait_s)
             await self._wait_out_the_weather(event)
+            if delivery.endpoint["status"] != "enabled":
+                return self._end(event, delivery, "failed")
             if (await self._deliver_once(event, delivery)).succeeded:
                 return self._end(event, delivery, "delivered")
             failures += 1

@@ -17,7 +17,7 @@ _SECRETS = "_secrets"
 """Kept beside the object's own fields, and never shown after its creation."""
 
 
-def add_endpoint(
+def add(
     books: Books,
     url: str,
     *,
@@ -44,6 +44,20 @@ def add_endpoint(
     )
 
 
+def move(endpoint: Json, url: str, enabled_events: Sequence[str], secrets: Sequence[str]) -> None:
+    """Whatever is on its way to it goes to the new place; without secrets it keeps its own."""
+    endpoint["url"] = url
+    endpoint["enabled_events"] = list(enabled_events)
+    endpoint["status"] = "enabled"
+    if secrets:
+        endpoint[_SECRETS] = list(secrets)
+
+
+def remove(books: Books, endpoint: Json) -> None:
+    endpoint["status"] = "disabled"
+    del books.by_kind["webhook_endpoint"][endpoint["id"]]
+
+
 def shown(endpoint: Json) -> Json:
     return {name: value for name, value in endpoint.items() if name != _SECRETS}
 
@@ -67,7 +81,7 @@ def create(books: Books, parameters: Parameters, _: str) -> Json:
     _check_types(events)
     if len(books.by_kind["webhook_endpoint"]) >= MOST_ENDPOINTS:
         raise Refused(f"You have reached the maximum of {MOST_ENDPOINTS} {_mode(books)} webhook endpoints.")
-    endpoint = add_endpoint(
+    endpoint = add(
         books,
         url,
         enabled_events=events,
@@ -102,8 +116,7 @@ def list_all(books: Books, parameters: Parameters, _: str) -> Json:
 
 def delete(books: Books, parameters: Parameters, identifier: str) -> Json:
     parameters.only(())
-    books.named("webhook_endpoint", identifier)
-    del books.by_kind["webhook_endpoint"][identifier]
+    remove(books, books.named("webhook_endpoint", identifier))
     return {"id": identifier, "object": "webhook_endpoint", "deleted": True}
 
 

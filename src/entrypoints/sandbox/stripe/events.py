@@ -58,9 +58,12 @@ class Event:
     def body(self) -> bytes:
         if self.raw:
             return self.raw
-        pending = sum(1 for delivery in self.deliveries if delivery.state in ("waiting", "held"))
-        self.wire["pending_webhooks"] = pending
         return msgspec.json.format(msgspec.json.encode(self.wire), indent=2)
+
+    def count_pending(self) -> None:
+        if self.wire and not self.forged:
+            pending = sum(1 for delivery in self.deliveries if delivery.state != "delivered")
+            self.wire["pending_webhooks"] = pending
 
     def view(self) -> Json:
         shown: Any = self.wire or self.raw.decode("utf-8", "replace")

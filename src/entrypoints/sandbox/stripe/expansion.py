@@ -53,6 +53,8 @@ def _expand(books: Books, thing: Json, steps: list[str], path: str) -> Json:
 
 
 def _list_of(books: Books, thing: Json, kind: str) -> Json:
-    url = f"/v1/charges/{thing['id']}/refunds" if kind == "refund" else f"/v1/checkout/sessions/{thing['id']}/line_items"
+    url = (
+        f"/v1/charges/{thing['id']}/refunds" if kind == "refund" else f"/v1/checkout/sessions/{thing['id']}/line_items"
+    )
     items = books.children(kind, thing["id"])
     return {"object": "list", "data": items[:10], "has_more": len(items) > 10, "url": url}

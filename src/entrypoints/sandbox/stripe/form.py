@@ -13,7 +13,7 @@ DEEPEST = 10
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Texts in dictionaries. A list is a dictionary whose keys are its indices, since metadata may have such keys too."""
+    """Texts in dictionaries. A list is one whose keys are its indices, since metadata may have such keys too."""
     tree: dict[str, Any] = {}
     for count, (name, value) in enumerate(pairs):
         if count >= MOST_PAIRS:
