@@ -24,6 +24,7 @@ class Unit(StrEnum):
 
 _EXACT = {Unit.SECOND: timedelta(seconds=1), Unit.DAY: timedelta(days=1), Unit.WEEK: timedelta(weeks=1)}
 _WRITTEN = re.compile(r"([1-9][0-9]{0,12}) (second|day|week|month|year)(s?)", re.ASCII)
+_SOLD = '"N day(s) | week(s) | month(s) | year(s)" or "lifetime"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +38,27 @@ class Duration:
         if self.unit is Unit.LIFETIME:
             if self.count != 0:
                 raise ValueError("a lifetime is not counted")
-        elif not 0 < self.count <= (MAX_SECONDS if self.unit is Unit.SECOND else MAX_COUNT):
-            raise ValueError(f"a duration counts 1 to {MAX_COUNT} {self.unit}s, not {self.count}")
+            return
+        most = MAX_SECONDS if self.unit is Unit.SECOND else MAX_COUNT
+        if not 0 < self.count <= most:
+            raise ValueError(f"a duration counts 1 to {most} {self.unit}s, not {self.count}")
 
     @classmethod
     def parse(cls, text: str) -> "Duration":
-        """Read "1 month", "3 days" or "lifetime". Raises ValueError for anything else."""
+        """Read how long a plan lasts: "1 month", "3 days" or "lifetime". Raises ValueError for anything else."""
+        duration = cls.read(text)
+        if duration.unit is Unit.SECOND:
+            raise ValueError(f"{text!r} is not {_SOLD}")
+        return duration
+
+    @classmethod
+    def read(cls, text: str) -> "Duration":
+        """Read what `str` has written, also where that is counted in seconds. Raises ValueError for anything else."""
         if text == Unit.LIFETIME:
             return LIFETIME
         written = _WRITTEN.fullmatch(text)
         if written is None or (written[3] == "s") != (written[1] != "1"):
-            raise ValueError(f'{text!r} is not "N day(s) | week(s) | month(s) | year(s)" or "lifetime"')
+            raise ValueError(f"{text!r} is not {_SOLD}")
         return cls(count=int(written[1]), unit=Unit(written[2]))
 
     def __str__(self) -> str:

@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.duration import END_OF_TIME, LIFETIME, MAX_COUNT, Duration, Unit
+from domain.duration import END_OF_TIME, LIFETIME, MAX_COUNT, MAX_SECONDS, Duration, Unit
 
 BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 any_moments = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment <= END_OF_TIME)
-counted = st.builds(
+sold = st.builds(
     Duration,
     count=st.integers(1, MAX_COUNT),
-    unit=st.sampled_from([unit for unit in Unit if unit is not Unit.LIFETIME]),
+    unit=st.sampled_from([Unit.DAY, Unit.WEEK, Unit.MONTH, Unit.YEAR]),
 )
+left = st.builds(Duration, count=st.integers(1, MAX_SECONDS), unit=st.just(Unit.SECOND))
+counted = sold | left
 
 
 def at(text: str) -> datetime:
@@ -40,10 +42,11 @@ def at(text: str) -> datetime:
         pytest.param("2026-03-29 00:30:00", "1 day", "2026-03-30 00:30:00", id="no hour is lost in spring"),
         pytest.param("2026-02-28", "2 days", "2026-03-02", id="days"),
         pytest.param("2026-12-31", "2 weeks", "2027-01-14", id="weeks"),
+        pytest.param("2026-12-31 23:59:59", "2 seconds", "2027-01-01 00:00:01", id="seconds of what is left"),
     ],
 )
 def test_time_is_counted_by_the_calendar_in_utc(start: str, duration: str, end: str) -> None:
-    assert Duration.parse(duration).after(at(start)) == at(end)
+    assert Duration.read(duration).after(at(start)) == at(end)
 
 
 @pytest.mark.threat(29)
@@ -52,9 +55,9 @@ def test_nothing_lasts_beyond_the_year_9999(duration: str) -> None:
     assert Duration.parse(duration).after(at("9999-12-31 12:00:00")) == END_OF_TIME
 
 
-@pytest.mark.parametrize("duration", ["1000 days", "1000 weeks", "1000 months", "1000 years"])
+@pytest.mark.parametrize("duration", ["1000 days", "1000 weeks", "1000 months", "1000 years", "99999999 seconds"])
 def test_nothing_was_before_the_beginning_of_time(duration: str) -> None:
-    assert Duration.parse(duration).before(at("0001-01-02")) == BEGINNING_OF_TIME
+    assert Duration.read(duration).before(at("0001-01-02")) == BEGINNING_OF_TIME
 
 
 def test_a_lifetime_has_no_end() -> None:
@@ -86,6 +89,8 @@ def test_a_time_before_is_counted_by_the_calendar_too(end: str, duration: str, s
         pytest.param(0, Unit.DAY, id="nothing"),
         pytest.param(-1, Unit.MONTH, id="less than nothing"),
         pytest.param(MAX_COUNT + 1, Unit.YEAR, id="more than is counted"),
+        pytest.param(0, Unit.SECOND, id="not even a second"),
+        pytest.param(MAX_SECONDS + 1, Unit.SECOND, id="more seconds than there are"),
         pytest.param(1, Unit.LIFETIME, id="a counted lifetime"),
         pytest.param(-1, Unit.LIFETIME, id="a lifetime in debt"),
     ],
@@ -113,6 +118,9 @@ def test_there_is_no_duration_of(count: int, unit: Unit) -> None:
         pytest.param("1 month\n", id="a line break behind"),
         pytest.param("1 month 2 days", id="two units"),
         pytest.param("1 hour", id="a unit that is not sold"),
+        pytest.param("1 second", id="a second, by which no plan is sold"),
+        pytest.param("86400 seconds", id="a day in seconds"),
+        pytest.param("10000000000000 seconds", id="more seconds than can be written"),
         pytest.param("lifetimes", id="several lives"),
         pytest.param("1 lifetime", id="a counted life"),
         pytest.param("1001 days", id="more than is counted"),
@@ -127,6 +135,11 @@ def test_no_duration_is_written(text: str) -> None:
 
 @given(duration=counted | st.just(LIFETIME))
 def test_what_is_written_is_read_as_the_same_duration(duration: Duration) -> None:
+    assert Duration.read(str(duration)) == duration
+
+
+@given(duration=sold | st.just(LIFETIME))
+def test_what_is_sold_is_written_as_a_catalog_writes_it(duration: Duration) -> None:
     assert Duration.parse(str(duration)) == duration
 
 
@@ -140,8 +153,8 @@ def test_any_duration_from_any_moment_ends_and_never_before_it_began(start: date
     assert BEGINNING_OF_TIME <= duration.before(start) <= start
 
 
-@given(start=moments, duration=counted)
-def test_a_duration_ends_at_the_time_of_day_at_which_it_began(start: datetime, duration: Duration) -> None:
+@given(start=moments, duration=sold)
+def test_what_is_sold_ends_at_the_time_of_day_at_which_it_began(start: datetime, duration: Duration) -> None:
     end = duration.after(start)
 
     assert end is not None

@@ -83,7 +83,7 @@ def _entitlement(row: Any) -> Entitlement:
         plan_code=row.plan_code,
         features=tuple(row.features),
         limits=row.limits,
-        duration=Duration.parse(row.duration),
+        duration=Duration.read(row.duration),
         granted_at=row.granted_at,
         starts_at=row.starts_at,
         expires_at=row.expires_at,
