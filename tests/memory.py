@@ -479,13 +479,17 @@ class MemoryAttempts(Attempts):
 class MemoryCheckouts(Checkouts):
     state: MemoryState
 
+    def of(self, invoice_id: InvoiceId) -> KeptCheckout | None:
+        begun = self.state.checkouts.get(invoice_id)
+        return begun.checkout if begun else None
+
     def by_key(self, user_id: UserId, key: str) -> tuple[str, KeptCheckout] | None:
         begun = next((b for b in self.state.checkouts.values() if (b.user_id, b.key) == (user_id, key)), None)
         return (begun.fingerprint, begun.checkout) if begun else None
 
     def add(self, checkout: KeptCheckout, *, user_id: UserId, key: str | None, fingerprint: str, now: datetime) -> None:
         if checkout.invoice_id in self.state.checkouts or (key is not None and self.by_key(user_id, key)):
-            raise AssertionError("looked for under the user's lock, and yet begun twice")
+            raise Unavailable("The same purchase was begun elsewhere at the same moment.")
         self.state.checkouts[checkout.invoice_id] = BegunCheckout(
             checkout=checkout, user_id=user_id, key=key, fingerprint=fingerprint, at=now
         )
@@ -493,6 +497,10 @@ class MemoryCheckouts(Checkouts):
     def opened(self, checkout: KeptCheckout) -> None:
         if begun := self.state.checkouts.get(checkout.invoice_id):
             self.state.checkouts[checkout.invoice_id] = replace(begun, checkout=checkout)
+
+    def release(self, invoice_id: InvoiceId) -> None:
+        if begun := self.state.checkouts.get(invoice_id):
+            self.state.checkouts[invoice_id] = replace(begun, key=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,6 +511,8 @@ class MemoryCustomers(Customers):
         return self.state.customers.get(user_id)
 
     def add(self, user_id: UserId, customer_id: str) -> str:
+        if any(known == customer_id and user != user_id for user, known in self.state.customers.items()):
+            raise Unavailable("Stripe's customer is another user's.")
         return self.state.customers.setdefault(user_id, customer_id)
 
 

@@ -170,16 +170,24 @@ class Checkouts(Protocol):
     """What was asked of Stripe's Checkout, and by which key of the caller's it may be asked again."""
 
     @abstractmethod
+    def of(self, invoice_id: InvoiceId) -> KeptCheckout | None:
+        """What was begun to pay this invoice."""
+
+    @abstractmethod
     def by_key(self, user_id: UserId, key: str) -> tuple[str, KeptCheckout] | None:
         """What that key of this user stands for, and the fingerprint of the request that came with it."""
 
     @abstractmethod
     def add(self, checkout: KeptCheckout, *, user_id: UserId, key: str | None, fingerprint: str, now: datetime) -> None:
-        """Keep what was begun."""
+        """Keep what was begun. Raises Unavailable where the key stands for something else at this very moment."""
 
     @abstractmethod
     def opened(self, checkout: KeptCheckout) -> None:
         """Keep the page that Stripe has made."""
+
+    @abstractmethod
+    def release(self, invoice_id: InvoiceId) -> None:
+        """Let go of the key by which it was begun, so that the key can begin anew."""
 
 
 class Customers(Protocol):
@@ -191,7 +199,7 @@ class Customers(Protocol):
 
     @abstractmethod
     def add(self, user_id: UserId, customer_id: str) -> str:
-        """Keep it, unless there is one already; the one that is kept."""
+        """Keep it, unless there is one already; the one that is kept. Raises Unavailable where it is another user's."""
 
 
 class StripeEvents(Protocol):

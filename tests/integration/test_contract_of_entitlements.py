@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from application.ports import DoubleGrant, UnitOfWork
-from domain.duration import END_OF_TIME
+from domain.duration import END_OF_TIME, Duration
 from domain.entitlement import Entitlement
 from domain.ids import EntitlementId, PaymentId
 from tests.builders import ALICE, BOB, FOR_LIFE, MALLORY, SILVER, entitlement, payment
@@ -39,6 +39,7 @@ def keep(work: UnitOfWork, *entitlements: Entitlement) -> None:
         pytest.param(entitlement(SILVER, payment_id=None, features=(), limits={}), id="that opens nothing"),
         pytest.param(by_operator(expires_at=END_OF_TIME), id="until the end of time"),
         pytest.param(by_operator(revoked_at=NOON), id="ended"),
+        pytest.param(by_operator(duration=Duration.read("86401 seconds")), id="that is the rest of another"),
     ],
 )
 def test_an_entitlement_comes_back_as_it_was_kept(work: UnitOfWork, granted: Entitlement) -> None:
@@ -46,6 +47,12 @@ def test_an_entitlement_comes_back_as_it_was_kept(work: UnitOfWork, granted: Ent
     keep(work, granted)
     with work.look() as tx:
         assert list(tx.entitlements.of_user(ALICE)) == [granted]
+        assert tx.entitlements.get(granted.id) == granted
+
+
+def test_an_entitlement_that_is_not_there_is_none(work: UnitOfWork) -> None:
+    with work.look() as tx:
+        assert tx.entitlements.get(EntitlementId("ent_none")) is None
 
 
 def test_held_is_what_is_open_or_still_to_come_and_was_not_ended(work: UnitOfWork) -> None:

@@ -9,10 +9,10 @@ import pytest
 from application.ports import Page, UnitOfWork
 from domain.catalog import Method
 from domain.errors import InvalidRequest
-from domain.ids import ChargeId, PaymentId
+from domain.ids import ChargeId, EntitlementId, PaymentId
 from domain.invoice import Objection
 from domain.money import MAX_AMOUNT, Money
-from domain.payment import Payment, PaymentStatus, Provider
+from domain.payment import DisputeState, Payment, PaymentStatus, Provider
 from tests.builders import ALICE, BOB, charge, invoice, payment, pence, refund
 from tests.integration.transactions import keep_paid
 from tests.memory import NOON
@@ -49,6 +49,15 @@ def numbered(number: int, **different: object) -> Payment:
         pytest.param(payment(charge(message=b"")), id="without a message"),
         pytest.param(payment(status=PaymentStatus.REFUNDED, refunded_at=NOON), id="refunded"),
         pytest.param(payment(charge(provider=Provider.STRIPE, method=Method.STRIPE, paid=pence(1))), id="by Stripe"),
+        pytest.param(
+            payment(
+                charge(paid=pence(2500)),
+                amount_refunded=2499,
+                disputes={f"dp_{state}": state for state in DisputeState} | {"dp_\\u0000é": DisputeState.WON},
+                suspended=EntitlementId("ent_1"),
+            ),
+            id="in part given back, and in dispute",
+        ),
         pytest.param(payment(charge(paid=Money(amount=MAX_AMOUNT, currency="KWD"))), id="of the highest sum"),
         pytest.param(payment(received_at=NOON + timedelta(microseconds=999_999)), id="to the microsecond"),
     ],
@@ -90,11 +99,27 @@ def test_a_charge_id_is_unique_within_its_provider_only(work: UnitOfWork) -> Non
 
 def test_what_became_of_a_payment_changes_and_what_its_charge_says_never(work: UnitOfWork) -> None:
     keep_paid(work)
-    ended = payment().refunded(NOON)
+    ended = replace(payment().refunded(NOON), disputes={"dp_1": DisputeState.LOST}, suspended=EntitlementId("ent_1"))
     with work.begin() as tx:
         tx.payments.update(replace(ended, charge=charge(payer=BOB), received_at=NOON - timedelta(days=1)))
     with work.look() as tx:
         assert tx.payments.of([charge().key])[charge().key] == ended
+
+
+def test_what_is_no_more_suspended_is_forgotten(work: UnitOfWork) -> None:
+    [kept] = keep_paid(work)
+    for suspended in (EntitlementId("ent_1"), None):
+        with work.begin() as tx:
+            tx.payments.update(replace(kept, suspended=suspended))
+        with work.look() as tx:
+            assert tx.payments.of([kept.charge.key])[kept.charge.key].suspended == suspended
+
+
+def test_it_is_known_who_ever_paid_by_stripe(work: UnitOfWork) -> None:
+    by_bob = charge(provider=Provider.STRIPE, method=Method.STRIPE, payer=BOB, charge_id=ChargeId("pi_1"))
+    keep_paid(work, charge(), by_bob)
+    with work.look() as tx:
+        assert {user: tx.payments.any_by_stripe(user) for user in (ALICE, BOB)} == {ALICE: False, BOB: True}
 
 
 def test_payments_are_shown_newest_first_page_by_page(work: UnitOfWork) -> None:

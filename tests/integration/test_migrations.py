@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from adapters.sql import migrate
@@ -89,6 +89,31 @@ def test_up_down_and_up_again_leaves_the_same(empty: str, engine: Engine) -> Non
     upgrade(empty)
     assert things(engine) == once
     assert {name for kind, name in once if kind == "table"} >= set(metadata.tables)
+
+
+def test_payments_from_before_stripe_are_kept_there_and_back(empty: str, engine: Engine) -> None:
+    upgrade(empty, "0001")
+    for number, status in enumerate(("granted", "refunded")):
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO payments (id, provider, charge_id, provider_charge_id, bot, user_id, amount, currency,"
+                    " method, payload, charged_at, message, status, received_at) VALUES (:id, 'telegram', :id, '',"
+                    " 'main', 1, 1250, 'XTR', 'stars', '', '2026-11-22 12:00:00+00:00', :message, :status,"
+                    " '2026-11-22 12:00:00+00:00')"
+                ),
+                {"id": f"pay_{number}", "status": status, "message": b""},
+            )
+
+    for _ in range(2):
+        upgrade(empty)
+        with open_engine(empty).connect() as connection:
+            rows = connection.execute(select(metadata.tables["payments"]).order_by(text("id"))).all()
+        assert [(row.status, row.amount_refunded, row.disputes, row.suspended) for row in rows] == [
+            ("granted", 0, {}, None),
+            ("refunded", 1250, {}, None),
+        ]
+        downgrade(empty, "0001")
 
 
 def test_to_migrate_what_is_migrated_changes_nothing(empty: str, engine: Engine) -> None:

@@ -52,6 +52,13 @@ def test_a_payment_ends_in_one_of_four_ways(engine: Engine) -> None:
         write(engine, "UPDATE payments SET status = 'lost'")
 
 
+@pytest.mark.parametrize("amount", ["-1", "1251", "NULL", "'some'"])
+def test_no_more_went_back_than_came(engine: Engine, amount: str) -> None:
+    assert write(engine, "UPDATE payments SET amount_refunded = amount") == 1
+    with pytest.raises(DBAPIError):
+        write(engine, f"UPDATE payments SET amount_refunded = {amount}")
+
+
 def test_a_payment_names_an_invoice_that_exists_and_an_entitlement_a_payment(engine: Engine) -> None:
     with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
         write(engine, "UPDATE payments SET invoice_id = 'inv_none'")

@@ -11,7 +11,7 @@ from adapters.sql.bulk import any_of, fill_rows, insert_rows
 from application.ports import Entitlements
 from domain.duration import Duration
 from domain.entitlement import Entitlement
-from domain.ids import PaymentId, UserId
+from domain.ids import EntitlementId, PaymentId, UserId
 
 _TABLE = schema.entitlements
 _HELD = (
@@ -28,6 +28,7 @@ _OF_USER = (
     .where(_TABLE.c.user_id == bindparam("user"))
     .order_by(_TABLE.c.starts_at.desc(), _TABLE.c.granted_at.desc(), _TABLE.c.id.desc())
 )
+_GET = select(_TABLE).where(_TABLE.c.id == bindparam("of"))
 _LIVING = select(_TABLE).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.revoked_at.is_(None))
 
 
@@ -48,6 +49,10 @@ class SqlEntitlements(Entitlements):
 
     def living_of(self, payment_id: PaymentId) -> Entitlement | None:
         row = self._connection.execute(_LIVING, {"payment": payment_id}).one_or_none()
+        return None if row is None else _entitlement(row)
+
+    def get(self, id: EntitlementId) -> Entitlement | None:
+        row = self._connection.execute(_GET, {"of": id}).one_or_none()
         return None if row is None else _entitlement(row)
 
     def add(self, entitlements: Sequence[Entitlement]) -> None:

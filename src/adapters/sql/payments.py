@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, exists, select, tuple_, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
@@ -17,7 +17,7 @@ from domain.errors import InvalidRequest
 from domain.ids import PaymentId, UserId
 from domain.invoice import Objection
 from domain.money import Money
-from domain.payment import Charge, Payment, PaymentStatus, Provider
+from domain.payment import Charge, DisputeState, Payment, PaymentStatus, Provider
 
 WAITING_SHOWN: Final = 20
 
@@ -33,6 +33,9 @@ _UPDATE = (
         status=bindparam("status"),
         quarantine_reason=bindparam("quarantine_reason"),
         refunded_at=bindparam("refunded_at"),
+        amount_refunded=bindparam("amount_refunded"),
+        disputes=bindparam("disputes"),
+        suspended=bindparam("suspended"),
     )
 )
 _NEWEST_FIRST = (
@@ -43,6 +46,9 @@ _NEWEST_FIRST = (
 )
 _FROM_CURSOR = _NEWEST_FIRST.where(
     tuple_(_TABLE.c.received_at, _TABLE.c.id) < tuple_(bindparam("at", type_=UtcTime()), bindparam("id"))
+)
+_ANY_BY_STRIPE = select(
+    exists().where(_TABLE.c.user_id == bindparam("user"), _TABLE.c.provider == Provider.STRIPE.value)
 )
 _WAITING = (
     select(_TABLE)
@@ -71,15 +77,7 @@ class SqlPayments(Payments):
         return {(Provider(provider), charge_id) for provider, charge_id in new}
 
     def update(self, payment: Payment) -> None:
-        self._connection.execute(
-            _UPDATE,
-            {
-                "of": payment.id,
-                "status": payment.status,
-                "quarantine_reason": payment.quarantine_reason,
-                "refunded_at": payment.refunded_at,
-            },
-        )
+        self._connection.execute(_UPDATE, {"of": payment.id, **_standing(payment)})
 
     def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
         # One more than asked for tells whether there is a next page.
@@ -91,6 +89,9 @@ class SqlPayments(Payments):
         found = [_payment(row) for row in self._connection.execute(statement, wanted)]
         shown = tuple(found[: page.limit])
         return PageOf(items=shown, next_cursor=_cursor(shown[-1]) if len(found) > page.limit else None)
+
+    def any_by_stripe(self, user_id: UserId) -> bool:
+        return bool(self._connection.execute(_ANY_BY_STRIPE, {"user": user_id}).scalar_one())
 
     def waiting_of(self, user_id: UserId) -> Sequence[Payment]:
         return [_payment(row) for row in self._connection.execute(_WAITING, {"user": user_id})]
@@ -130,10 +131,20 @@ def _row(payment: Payment) -> dict[str, Any]:
         "message": charge.message,
         "invoice_id": payment.invoice_id,
         "plan_code": payment.plan_code,
+        "received_at": payment.received_at,
+        **_standing(payment),
+    }
+
+
+def _standing(payment: Payment) -> dict[str, Any]:
+    """What may change of it."""
+    return {
         "status": payment.status,
         "quarantine_reason": payment.quarantine_reason,
-        "received_at": payment.received_at,
         "refunded_at": payment.refunded_at,
+        "amount_refunded": payment.amount_refunded,
+        "disputes": payment.disputes,
+        "suspended": payment.suspended,
     }
 
 
@@ -158,4 +169,7 @@ def _payment(row: Any) -> Payment:
         plan_code=row.plan_code,
         quarantine_reason=None if row.quarantine_reason is None else Objection(row.quarantine_reason),
         refunded_at=row.refunded_at,
+        amount_refunded=row.amount_refunded,
+        disputes={dispute: DisputeState(state) for dispute, state in row.disputes.items()},
+        suspended=row.suspended,
     )

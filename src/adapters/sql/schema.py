@@ -1,18 +1,20 @@
 """The tables. `migrations/` makes them; a test holds both against each other.
 
-Other programs read `invoices`, `payments`, `entitlements`, `telegram_payment_events` and `outbox`. An invoice's state
-follows from its row: paid where `settled_by` is set, else cancelled where `cancelled_at` is, else expired after
-`expires_at`, else open.
+Other programs read `invoices`, `payments`, `entitlements`, `telegram_payment_events`, `stripe_events` and `outbox`.
+An invoice's state follows from its row: paid where `settled_by` is set, else cancelled where `cancelled_at` is, else
+expired after `expires_at`, else open.
 """
 
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ColumnElement,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    text,
 )
 
 from adapters.sql.column_types import AnyText, Json, UtcTime, Whole
@@ -91,10 +94,15 @@ payments = Table(
     Column("quarantine_reason", Text),
     Column("received_at", UtcTime, nullable=False),
     Column("refunded_at", UtcTime),
+    Column("amount_refunded", Whole, nullable=False, server_default="0"),
+    Column("disputes", Json, nullable=False, server_default=text("'{}'")),
+    # An entitlement's id. No foreign key: entitlements point here already.
+    Column("suspended", Text),
     # The charge id first: it is what one looks for.
     UniqueConstraint("charge_id", "provider", name="uq_payments_charge"),
     CheckConstraint("amount > 0", name="amount_is_positive"),
     CheckConstraint("status IN ('granted', 'quarantined', 'refund_pending', 'refunded')", name="status_is_known"),
+    CheckConstraint("amount_refunded BETWEEN 0 AND amount", name="no_more_went_back_than_came"),
     **STRICT,
 )
 Index("ix_payments_of_user", payments.c.user_id, payments.c.received_at, payments.c.id)
@@ -223,3 +231,45 @@ purchase_attempts = Table(
     **STRICT,
 )
 Index("ix_purchase_attempts_of_user", purchase_attempts.c.user_id, purchase_attempts.c.at)
+
+checkouts = Table(
+    "checkouts",
+    metadata,
+    Column("invoice_id", Text, ForeignKey(invoices.c.id), primary_key=True),
+    Column("user_id", Whole, nullable=False),
+    Column("idempotency_key", AnyText),
+    Column("fingerprint", Text, nullable=False),
+    Column("session_id", AnyText),
+    Column("url", AnyText),
+    Column("created_at", UtcTime, nullable=False),
+    **STRICT,
+)
+Index(
+    "uq_checkouts_key",
+    checkouts.c.user_id,
+    checkouts.c.idempotency_key,
+    unique=True,
+    **_where(checkouts.c.idempotency_key.is_not(None)),
+)
+
+stripe_customers = Table(
+    "stripe_customers",
+    metadata,
+    Column("user_id", Whole, primary_key=True, autoincrement=False),
+    Column("customer_id", AnyText, nullable=False),
+    UniqueConstraint("customer_id"),
+    **STRICT,
+)
+
+stripe_events = Table(
+    "stripe_events",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("type", AnyText, nullable=False),
+    Column("live", Boolean().with_variant(Integer(), "sqlite"), nullable=False),
+    Column("object_id", AnyText, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    **STRICT,
+)

@@ -7,7 +7,9 @@ from contextlib import contextmanager, nullcontext
 from sqlalchemy import Connection, Engine, exc
 
 from adapters.sql.attempts import SqlAttempts
+from adapters.sql.checkouts import SqlCheckouts
 from adapters.sql.column_types import POSTGRESQL
+from adapters.sql.customers import SqlCustomers
 from adapters.sql.engine import LOCK_TIMEOUT_S, looking
 from adapters.sql.entitlements import SqlEntitlements
 from adapters.sql.errors import BUSY
@@ -16,6 +18,7 @@ from adapters.sql.locks import hold
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.payments import SqlPayments
 from adapters.sql.refunds import SqlRefunds
+from adapters.sql.stripe_events import SqlStripeEvents
 from adapters.sql.trail import SqlTrail
 from adapters.sql.updates import SqlUpdates
 from application.ports import ChargeKey, Transaction, UnitOfWork
@@ -33,6 +36,9 @@ class SqlTransaction(Transaction):
         self.trail = SqlTrail(connection)
         self.updates = SqlUpdates(connection)
         self.attempts = SqlAttempts(connection)
+        self.checkouts = SqlCheckouts(connection)
+        self.customers = SqlCustomers(connection)
+        self.stripe_events = SqlStripeEvents(connection)
         self.outbox = SqlOutbox(connection)
 
     def lock(self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = ()) -> None:
