@@ -1,7 +1,7 @@
 """The outbox: letters that wait, in order per chat, and no faster than Telegram takes them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -31,6 +31,7 @@ _EARLIER = _TABLE.alias("earlier")
 _LATELY = select(_TABLE.c.bot, _TABLE.c.chat_id, _TABLE.c.claimed_at).where(
     _TABLE.c.claimed_at > bindparam("since"), _TABLE.c.claimed_at < bindparam("until")
 )
+_NEXT_BOT = select(_TABLE.c.bot).where(letter_waits, _TABLE.c.bot > bindparam("after")).order_by(_TABLE.c.bot).limit(1)
 # Times further away than a claim lasts were noted by a clock that was set back since, and count for nothing.
 _CLAIM_RUNS_OUT = bindparam("claim_runs_out", type_=UtcTime())
 _NOW = bindparam("now", type_=UtcTime())
@@ -38,8 +39,7 @@ _HEADS = (
     select(_TABLE)
     .where(
         letter_waits,
-        _TABLE.c.id > bindparam("after"),
-        not_(any_of(_TABLE.c.bot, "bots_at_rest")),
+        _TABLE.c.bot == bindparam("of"),
         or_(_TABLE.c.claimed_until.is_(None), _TABLE.c.claimed_until <= _NOW, _TABLE.c.claimed_until > _CLAIM_RUNS_OUT),
         or_(_TABLE.c.attempts == 0, _TABLE.c.due_at <= _NOW, _TABLE.c.claimed_at > _CLAIM_RUNS_OUT),
         not_(
@@ -114,26 +114,22 @@ class SqlOutbox(Outbox):
         """The oldest letter of each chat, where it is due and the rates allow it."""
         window = {"since": now - CHAT_BURST_WITHIN, "until": now + CHAT_BURST_WITHIN}
         rates = _Rates.after(self._connection.execute(_LATELY, window).all(), now)
-        chosen: list[Any] = []
-        after = 0
-        while len(chosen) < at_most:
-            # Enough, whatever the chats at rest are: each has one head at most.
-            wanted = at_most - len(chosen) + rates.chats_at_rest()
-            page = self._connection.execute(
-                _HEADS,
-                {
-                    "now": now,
-                    "claim_runs_out": now + lease,
-                    "after": after,
-                    "bots_at_rest": rates.bots_at_rest(),
-                    "at_most": wanted,
-                },
-            ).all()
-            chosen += [row for row in page if rates.take((row.bot, row.chat_id))][: at_most - len(chosen)]
-            if len(page) < wanted:
-                break
-            after = page[-1].id
-        return chosen
+        due: list[Any] = []
+        for bot in self._waiting_bots():
+            if left := min(at_most, rates.left(bot)):
+                # Enough, whichever chats are at rest: each has one oldest letter.
+                wanted = left + rates.chats_at_rest(bot)
+                times = {"now": now, "claim_runs_out": now + lease}
+                due += self._connection.execute(_HEADS, {"of": bot, "at_most": wanted, **times})
+        oldest_first = sorted(due, key=lambda row: row.id)
+        return [row for row in oldest_first if rates.take((row.bot, row.chat_id))][:at_most]
+
+    def _waiting_bots(self) -> Iterator[str]:
+        """One step in the index each, however long its letters are in line: a bot at rest must cost nothing."""
+        bot = self._connection.scalar(_NEXT_BOT, {"after": ""})
+        while bot is not None:
+            yield bot
+            bot = self._connection.scalar(_NEXT_BOT, {"after": bot})
 
     def _readable(self, rows: Sequence[Any], now: datetime) -> list[Letter]:
         """What nobody can read must not hold up its chat for ever: it is given up, and stays on record."""
@@ -168,8 +164,9 @@ class _Rates:
         self.chats[chat] += 1
         return True
 
-    def bots_at_rest(self) -> list[str]:
-        return [bot for bot, sent in self.bots.items() if sent >= BOT_PER_SECOND]
+    def left(self, bot: str) -> int:
+        """How many more the bot may send now."""
+        return max(0, BOT_PER_SECOND - self.bots[bot])
 
-    def chats_at_rest(self) -> int:
-        return sum(sent >= CHAT_BURST for sent in self.chats.values())
+    def chats_at_rest(self, bot: str) -> int:
+        return sum(sent >= CHAT_BURST for (of, _), sent in self.chats.items() if of == bot)
