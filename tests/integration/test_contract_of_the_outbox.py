@@ -216,6 +216,14 @@ def test_a_clock_set_back_stalls_no_letter(work: UnitOfWork) -> None:
 
 
 @pytest.mark.threat(30)
+@pytest.mark.parametrize("ahead", [timedelta(milliseconds=1), LEASE], ids=["a millisecond", "a minute"])
+def test_what_a_process_whose_clock_is_ahead_has_claimed_is_claimed(work: UnitOfWork, ahead: timedelta) -> None:
+    put(work, letter())
+    assert claim(work, ahead)
+    assert claim(work) == []
+
+
+@pytest.mark.threat(30)
 def test_what_telegram_asked_to_wait_for_is_waited_for(work: UnitOfWork) -> None:
     put(work, letter())
     (failed,) = claim(work)

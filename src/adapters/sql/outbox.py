@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, exists, not_, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_rows
@@ -27,32 +27,35 @@ Chat = tuple[str, int]
 
 _SECOND = timedelta(seconds=1)
 _TABLE = schema.outbox
-_EARLIER = _TABLE.alias("earlier")
+_SAME_CHAT = _TABLE.alias("same_chat")
 _LATELY = select(_TABLE.c.bot, _TABLE.c.chat_id, _TABLE.c.claimed_at).where(
     _TABLE.c.claimed_at > bindparam("since"), _TABLE.c.claimed_at < bindparam("until")
 )
 _NEXT_BOT = select(_TABLE.c.bot).where(letter_waits, _TABLE.c.bot > bindparam("after")).order_by(_TABLE.c.bot).limit(1)
-# Times further away than a claim lasts were noted by a clock that was set back since, and count for nothing.
-_CLAIM_RUNS_OUT = bindparam("claim_runs_out", type_=UtcTime())
+# Times this far away were noted by a clock that was set back since, and count for nothing. Nearer ones may have been
+# noted by another process, whose clock is ahead of ours or was read after it.
+_TOO_FAR = bindparam("too_far", type_=UtcTime())
 _NOW = bindparam("now", type_=UtcTime())
+# Looked up for one row after the other, as far as asked for; "not exists" would be planned as a join of all that wait.
+_OLDEST_OF_CHAT = (
+    select(func.min(_SAME_CHAT.c.id))
+    .where(
+        _SAME_CHAT.c.bot == _TABLE.c.bot,
+        _SAME_CHAT.c.chat_id == _TABLE.c.chat_id,
+        _SAME_CHAT.c.sent_at.is_(None),
+        _SAME_CHAT.c.given_up_at.is_(None),
+    )
+    .correlate(_TABLE)
+    .scalar_subquery()
+)
 _HEADS = (
     select(_TABLE)
     .where(
         letter_waits,
         _TABLE.c.bot == bindparam("of"),
-        or_(_TABLE.c.claimed_until.is_(None), _TABLE.c.claimed_until <= _NOW, _TABLE.c.claimed_until > _CLAIM_RUNS_OUT),
-        or_(_TABLE.c.attempts == 0, _TABLE.c.due_at <= _NOW, _TABLE.c.claimed_at > _CLAIM_RUNS_OUT),
-        not_(
-            exists()
-            .where(
-                _EARLIER.c.bot == _TABLE.c.bot,
-                _EARLIER.c.chat_id == _TABLE.c.chat_id,
-                _EARLIER.c.id < _TABLE.c.id,
-                _EARLIER.c.sent_at.is_(None),
-                _EARLIER.c.given_up_at.is_(None),
-            )
-            .correlate(_TABLE)
-        ),
+        or_(_TABLE.c.claimed_until.is_(None), _TABLE.c.claimed_until <= _NOW, _TABLE.c.claimed_until > _TOO_FAR),
+        or_(_TABLE.c.attempts == 0, _TABLE.c.due_at <= _NOW, _TABLE.c.claimed_at > _TOO_FAR),
+        _TABLE.c.id == _OLDEST_OF_CHAT,
     )
     .order_by(_TABLE.c.id)
     .limit(bindparam("at_most"))
@@ -119,7 +122,7 @@ class SqlOutbox(Outbox):
             if left := min(at_most, rates.left(bot)):
                 # Enough, whichever chats are at rest: each has one oldest letter.
                 wanted = left + rates.chats_at_rest(bot)
-                times = {"now": now, "claim_runs_out": now + lease}
+                times = {"now": now, "too_far": now + 2 * lease}
                 due += self._connection.execute(_HEADS, {"of": bot, "at_most": wanted, **times})
         oldest_first = sorted(due, key=lambda row: row.id)
         return [row for row in oldest_first if rates.take((row.bot, row.chat_id))][:at_most]
