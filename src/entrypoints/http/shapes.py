@@ -16,7 +16,7 @@ PlanCodeText = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,40}$")]
 BotNameText = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,32}$")]
 
 
-class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+class Purchase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to buy, and how. Without `method`: by Stars where the plan is priced in them, else Telegram Pay."""
 
     plan_code: PlanCodeText
