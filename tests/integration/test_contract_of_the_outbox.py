@@ -178,18 +178,18 @@ def test_a_letter_of_a_transaction_that_was_undone_is_never_sent(work: UnitOfWor
     assert claim(work) == []
 
 
-def test_a_bot_sends_thirty_a_second_over_all_its_chats(work: UnitOfWork) -> None:
+def test_a_bot_sends_twenty_five_a_second_over_all_its_chats(work: UnitOfWork) -> None:
     put(work, *(letter(chat) for chat in range(1, 41)))
     assert len(claim(work, at_most=20)) == 20
-    assert len(claim(work, timedelta(milliseconds=500))) == 10
+    assert len(claim(work, timedelta(milliseconds=500))) == 5
     assert claim(work, timedelta(milliseconds=999)) == []
-    assert len(claim(work, SECOND)) == 10
+    assert len(claim(work, SECOND)) == 15
 
 
 def test_a_bot_at_its_limit_does_not_hold_up_another(work: UnitOfWork) -> None:
     put(work, *(letter(chat) for chat in range(1, 101)), letter(bot=SECOND_BOT))
     claimed = claim(work, at_most=40)
-    assert [one.bot for one in claimed] == [MAIN] * 30 + [SECOND_BOT]
+    assert [one.bot for one in claimed] == [MAIN] * 25 + [SECOND_BOT]
 
 
 def test_a_chat_gets_three_at_once_and_then_waits_while_others_go_on(work: UnitOfWork) -> None:
