@@ -43,8 +43,8 @@ from domain.payment import Payment, PaymentStatus, Refund
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WAITING_SHOWN: Final = 20
 BOT_PER_SECOND: Final = 25
-CHAT_BURST: Final = 3
-CHAT_BURST_WITHIN: Final = timedelta(seconds=3)
+CHAT_BURST: Final = 5
+CHAT_BURST_WITHIN: Final = timedelta(seconds=5)
 LOCK_WITHIN_S: Final = 10.0
 
 

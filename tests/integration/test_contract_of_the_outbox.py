@@ -192,16 +192,16 @@ def test_a_bot_at_its_limit_does_not_hold_up_another(work: UnitOfWork) -> None:
     assert [one.bot for one in claimed] == [MAIN] * 25 + [SECOND_BOT]
 
 
-def test_a_chat_gets_three_at_once_and_then_waits_while_others_go_on(work: UnitOfWork) -> None:
-    put(work, *(letter(1) for _ in range(5)), letter(2))
+def test_a_chat_gets_five_at_once_and_then_waits_while_others_go_on(work: UnitOfWork) -> None:
+    put(work, *(letter(1) for _ in range(7)), letter(2))
     sent = []
-    for at in (0, 1, 2, 3):
+    for at in range(6):
         claimed = claim(work, at * timedelta(milliseconds=100), at_most=1)
         sent += [one.chat_id for one in claimed]
         send(work, claimed, at * timedelta(milliseconds=100))
-    assert sent == [1, 1, 1, 2]
-    assert claim(work, 2 * SECOND) == []
-    assert [one.chat_id for one in claim(work, 3 * SECOND)] == [1]
+    assert sent == [1, 1, 1, 1, 1, 2]
+    assert claim(work, 4 * SECOND) == []
+    assert [one.chat_id for one in claim(work, 5 * SECOND)] == [1]
 
 
 @pytest.mark.threat(30)
