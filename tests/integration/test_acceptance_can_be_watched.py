@@ -28,7 +28,7 @@ from tests.integration.buying import (
     told,
 )
 from tests.integration.sandbox_server import Json, SandboxServer
-from tests.integration.service import Service, eventually, only
+from tests.integration.service import LOOPBACK, Service, eventually, only
 from tests.postgres import Postgres
 
 OF_A_PURCHASE = ("invoice.", "pre_checkout.", "payment.")
@@ -170,7 +170,7 @@ def test_updates_errors_and_commands_are_counted_and_no_user_is_ever_a_label(
     assert counted(service, "telegram_updates_total", bot_name="main", type="message") == messages + 3
     assert counted(service, "telegram_command_total", name="help") == helped + 1
     assert counted(service, "telegram_errors_total", bot_name="main") == errors + 1
-    text = httpx.get(f"{service.url}/metrics").text
+    text = LOOPBACK.get(f"{service.url}/metrics").text
     assert "nonsense" not in text
     assert not any(f'"{user["id"]}"' in text for user in telegram.users())
 
@@ -349,7 +349,7 @@ def test_no_secret_is_in_any_log_metric_or_answer_also_when_everything_fails(
 
     def call(method: str, path: str, credentials: str, body: Json | None = None) -> httpx.Response:
         headers = {"Authorization": credentials, "X-Telegram-Bot-Api-Secret-Token": wrong_secret}
-        answers.append(httpx.request(method, service.url + path, headers=headers, json=body, timeout=20))
+        answers.append(LOOPBACK.request(method, service.url + path, headers=headers, json=body, timeout=20))
         return answers[-1]
 
     send, mine = "/api/v1/telegram/payment/send-invoice", "/api/v1/me/entitlements"

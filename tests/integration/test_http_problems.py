@@ -15,7 +15,7 @@ from domain.errors import Refusal
 from entrypoints.http.problems import STATUS
 from tests.integration.buying import SEND_INVOICE, buy, newcomer, rows
 from tests.integration.sandbox_server import Json, SandboxServer
-from tests.integration.service import WEBHOOK_SECRET, Service
+from tests.integration.service import LOOPBACK, WEBHOOK_SECRET, Service
 
 MIB = 1 << 20
 MOST_BYTES = 64 << 10
@@ -79,7 +79,7 @@ def ada(telegram: SandboxServer, service: Service) -> int:
     "address", ["/", "/nothing", "/api/v1", "/api/v1/catalog/1", "/internal/v1/users", "/schema/x"]
 )
 def test_an_unknown_address_is_not_found(service: Service, address: str) -> None:
-    assert_problem(httpx.get(service.url + address), "not_found")
+    assert_problem(LOOPBACK.get(service.url + address), "not_found")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_an_unknown_address_is_not_found(service: Service, address: str) -> None
     ],
 )
 def test_a_wrong_method_is_told_which_are_right(service: Service, method: str, address: str, allowed: set[str]) -> None:
-    answer = httpx.request(method, service.url + address)
+    answer = LOOPBACK.request(method, service.url + address)
 
     assert_problem(answer, "method_not_allowed")
     assert set(answer.headers["Allow"].split(", ")) == allowed
@@ -106,7 +106,7 @@ def test_the_codes_of_a_purchase(service: Service, telegram: SandboxServer, ada:
         assert_problem(client.post(SEND_INVOICE, json={"plan_code": "founder"}), "already_entitled")
         unpriced = client.post(SEND_INVOICE, json={"plan_code": "day_pass", "method": "telegram"})
         assert_problem(unpriced, "method_unavailable")
-    assert_problem(httpx.post(service.url + SEND_INVOICE, json={"plan_code": "gold_1m"}), "unauthenticated")
+    assert_problem(LOOPBACK.post(service.url + SEND_INVOICE, json={"plan_code": "gold_1m"}), "unauthenticated")
 
 
 def test_the_code_of_haste_comes_with_the_seconds_to_wait(service: Service, telegram: SandboxServer) -> None:
@@ -152,7 +152,7 @@ def test_a_scope_that_is_not_there_is_forbidden(service: Service) -> None:
     for scopes in ((), ("entitlements:write",), ("entitlements",), ("entitlements:read:all",)):
         token = service.token("some-service", *scopes)
         for address in ("/internal/v1/users/7/entitlements", "/internal/v1/users/7/features/signals"):
-            answer = httpx.get(service.url + address, headers={"Authorization": f"Bearer {token}"})
+            answer = LOOPBACK.get(service.url + address, headers={"Authorization": f"Bearer {token}"})
             assert "entitlements:read" in assert_problem(answer, "forbidden")["detail"]
 
 
@@ -167,7 +167,7 @@ def test_a_user_that_can_not_be_is_an_invalid_request(service: Service, user_id:
 def test_an_unknown_bot_is_not_found(service: Service) -> None:
     address = f"{service.url}/api/v1/telegram/nobody/webhook"
     assert_problem(
-        httpx.post(address, json={}, headers={"X-Telegram-Bot-Api-Secret-Token": WEBHOOK_SECRET}), "not_found"
+        LOOPBACK.post(address, json={}, headers={"X-Telegram-Bot-Api-Secret-Token": WEBHOOK_SECRET}), "not_found"
     )
 
 
@@ -249,7 +249,7 @@ def test_a_compressed_body_is_not_taken(service: Service, ada: int) -> None:
     with service.as_user(ada) as client:
         assert_problem(client.post(SEND_INVOICE, content=body, headers=headers), "unsupported_media_type")
     headers["X-Telegram-Bot-Api-Secret-Token"] = WEBHOOK_SECRET
-    assert_problem(httpx.post(service.webhook, content=body, headers=headers), "unsupported_media_type")
+    assert_problem(LOOPBACK.post(service.webhook, content=body, headers=headers), "unsupported_media_type")
 
 
 def test_a_body_may_be_64_kibibytes_and_no_more(service: Service, ada: int) -> None:
@@ -267,7 +267,7 @@ def test_a_body_may_be_64_kibibytes_and_no_more(service: Service, ada: int) -> N
 
 def test_every_answer_bears_a_request_id_and_a_callers_own_is_kept_where_it_is_harmless(service: Service) -> None:
     address = f"{service.url}/health/live"
-    first, second = (httpx.get(address).headers["X-Request-Id"] for _ in range(2))
+    first, second = (LOOPBACK.get(address).headers["X-Request-Id"] for _ in range(2))
     assert first != second
 
     for given, kept in (
@@ -278,7 +278,7 @@ def test_every_answer_bears_a_request_id_and_a_callers_own_is_kept_where_it_is_h
         ('a"', False),
         ("", False),
     ):
-        answered = httpx.get(address, headers={"X-Request-Id": given}).headers.get_list("X-Request-Id")
+        answered = LOOPBACK.get(address, headers={"X-Request-Id": given}).headers.get_list("X-Request-Id")
         assert (answered == [given]) is kept, given
         assert len(answered) == 1
 
