@@ -46,6 +46,10 @@ tidy: $(INSTALLED)  ## lay the files out, and mend what ruff can mend
 	$(BIN)/ruff check --fix --quiet $(CHECKED) || true
 	$(BIN)/ruff format $(CHECKED)
 
+.PHONY: rules
+rules: $(INSTALLED)  ## the rule book out of the tests' names; writes docs/rule-book.md
+	$(BIN)/python -m tests.rule_book
+
 .PHONY: verify
 verify: $(INSTALLED)  ## the acceptance criteria and threats, each with its tests; writes docs/acceptance.md
 	$(PYTEST) --verify -m "criterion or threat"

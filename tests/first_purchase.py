@@ -15,6 +15,7 @@ import httpx
 
 WITHIN_S = 20.0
 FEATURE = "signals"
+PLAN = "Day pass"
 
 
 def buy(service: str, sandbox: str, token: str) -> str:
@@ -23,7 +24,7 @@ def buy(service: str, sandbox: str, token: str) -> str:
         user = _created(telegram)
         _ok(telegram.post("/say", json={"user_id": user, "text": "/start"}))
         _ok(telegram.post("/say", json={"user_id": user, "text": "/buy"}))
-        plan = _eventually(lambda: _button(telegram, user, ""))
+        plan = _eventually(lambda: _button(telegram, user, PLAN))
         _press(telegram, user, plan)
         stars = _eventually(lambda: _button(telegram, user, "Telegram Stars"))
         _press(telegram, user, stars)

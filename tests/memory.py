@@ -51,9 +51,9 @@ from domain.payment import Payment, PaymentStatus, Provider, Refund
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WAITING_SHOWN: Final = 20
-BOT_PER_SECOND: Final = 30
-CHAT_BURST: Final = 3
-CHAT_BURST_WITHIN: Final = timedelta(seconds=3)
+BOT_PER_SECOND: Final = 25
+CHAT_BURST: Final = 5
+CHAT_BURST_WITHIN: Final = timedelta(seconds=5)
 LOCK_WITHIN_S: Final = 10.0
 
 
@@ -577,7 +577,8 @@ class MemoryOutbox(Outbox):
 
 
 def _due(kept: KeptLetter, now: datetime, lease: timedelta) -> bool:
-    """Times further away than a claim lasts were noted by a clock that was set back since, and count for nothing."""
-    claimed = kept.claimed_until is not None and now < kept.claimed_until <= now + lease
-    set_back = kept.claimed_at is not None and kept.claimed_at > now + lease
+    """Times too far away were noted by a clock that was set back since, and count for nothing."""
+    too_far = now + 2 * lease
+    claimed = kept.claimed_until is not None and now < kept.claimed_until <= too_far
+    set_back = kept.claimed_at is not None and kept.claimed_at > too_far
     return not claimed and (kept.letter.attempts == 0 or kept.due_at <= now or set_back)

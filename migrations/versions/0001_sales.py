@@ -225,7 +225,7 @@ def _outbox() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         **NUMBERED,
     )
-    _index("ix_outbox_waiting", "outbox", ["id"], where=WAITING)
+    _index("ix_outbox_waiting", "outbox", ["bot", "id"], where=WAITING)
     _index("ix_outbox_waiting_of_chat", "outbox", ["bot", "chat_id", "id"], where=WAITING)
     _index("ix_outbox_claimed_at", "outbox", ["claimed_at"])
 

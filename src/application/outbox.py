@@ -8,10 +8,12 @@ from application.messages import InvoiceMessage, Letter
 from application.ports import Blocked, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
 from domain.events import Event, InvoiceSent, MessageGivenUp
 
-MAX_ATTEMPTS = 12
+MAX_ATTEMPTS = 160
+"""About 26 hours of pauses: who paid while Telegram was away for a day is told all the same."""
 LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=10)
+DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +72,4 @@ class DeliverOutbox:
 
 def pause(attempts: int, asked_for: timedelta | None) -> timedelta:
     """How long to wait before the next try: what Telegram asked for, else twice as long each time."""
-    return asked_for or min(FIRST_PAUSE * 2**attempts, LONGEST_PAUSE)
+    return asked_for or min(FIRST_PAUSE * 2 ** min(attempts, DOUBLINGS), LONGEST_PAUSE)

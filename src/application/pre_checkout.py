@@ -44,7 +44,8 @@ class JudgePreCheckouts:
                     enabled=self.enabled,
                     now=now,
                 )
-                judged.append(PreCheckoutJudged(query=query, invoice=invoice, objection=objection))
+                unmet = None if invoice else signed
+                judged.append(PreCheckoutJudged(query=query, invoice=invoice, objection=objection, terms=unmet))
             tx.invoices.approve([j.invoice.id for j in judged if j.invoice and j.objection is None], now)
             tx.trail.add([_entry(judgement, now) for judgement in judged])
         self.journal.record(*judged)
@@ -52,7 +53,8 @@ class JudgePreCheckouts:
 
     def undecided(self, query: PreCheckout) -> Objection:
         """The answer when we could not decide in time; the buyer loses nothing and can try again."""
-        self.journal.record(PreCheckoutJudged(query=query, invoice=None, objection=Objection.UNAVAILABLE))
+        terms = signed_terms(self.shop.signer, query.payload, query.bot)
+        self.journal.record(PreCheckoutJudged(query=query, invoice=None, objection=Objection.UNAVAILABLE, terms=terms))
         return Objection.UNAVAILABLE
 
 

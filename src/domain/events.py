@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from domain.entitlement import Entitlement
 from domain.ids import BotName, ChargeId, PlanCode, UserId
-from domain.invoice import Invoice, Objection, PreCheckout
+from domain.invoice import Invoice, Objection, PreCheckout, Terms
 from domain.money import Money
 from domain.payment import Charge, Payment, Refund
 
@@ -52,11 +52,13 @@ class PurchaseRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreCheckoutJudged:
-    """`invoice` is None where the query named none of ours; `objection` None where it was approved."""
+    """`invoice` is None where the query named none of ours, or there was no time to look: `terms` are then what its
+    payload says, if it is ours. `objection` is None where it was approved."""
 
     query: PreCheckout
     invoice: Invoice | None
     objection: Objection | None
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

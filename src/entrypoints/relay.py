@@ -10,7 +10,7 @@ from application.outbox import DeliverOutbox
 from application.updates import ForgetUpdates
 
 CARRIERS = 4
-AT_ONCE = 4
+AT_ONCE = 1
 IDLE_S = 0.5
 AFTER_TROUBLE_S = 2.0
 TIDY_EVERY_S = 3600.0

@@ -145,7 +145,7 @@ def purchase_lines(service: Service, **fields: Any) -> list[Json]:
     return [line for line in service.log_lines() if fields.items() <= line.items()]
 
 
-def counted(service: Service, name: str, **labels: str) -> float:
+def counted(service: Service, name: str, /, **labels: str) -> float:
     """One sample of `/metrics`; what was never counted is 0."""
     written = ",".join(f"{label}={json.dumps(value)}" for label, value in sorted(labels.items()))
     return service.metrics().get(f"{name}{{{written}}}" if labels else name, 0.0)

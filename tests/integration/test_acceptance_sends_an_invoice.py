@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-import httpx
 import pytest
 
 from tests.integration.buying import SEND_INVOICE, ask, buy, counted, invoice_for, newcomer, purchase_lines, rows
 from tests.integration.conftest import set_webhook
 from tests.integration.sandbox_server import SandboxServer
-from tests.integration.service import CATALOG, Service, eventually, only
+from tests.integration.service import CATALOG, LOOPBACK, Service, eventually, only
 
 LONGEST_CODE = "a_plan_whose_code_has_forty_characters_x"
 AT_THE_LIMITS = f"""
@@ -120,9 +119,9 @@ def test_a_plan_that_is_held_may_be_bought_again_shortly_before_its_end(
 
 @pytest.mark.criterion("1.6")
 def test_a_caller_without_a_valid_token_is_refused_before_anything_is_read(service: Service) -> None:
-    no_token = httpx.post(service.url + SEND_INVOICE, json={"plan_code": "gold_1m"})
+    no_token = LOOPBACK.post(service.url + SEND_INVOICE, json={"plan_code": "gold_1m"})
     no_user = ask(service, 0)
-    bad_body = httpx.post(service.url + SEND_INVOICE, json={"nonsense": True}, headers={"Authorization": "Bearer x"})
+    bad_body = LOOPBACK.post(service.url + SEND_INVOICE, json={"nonsense": True}, headers={"Authorization": "Bearer x"})
 
     for answer in (no_token, no_user, bad_body):
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")

@@ -189,9 +189,12 @@ def test_what_two_relays_claim_at_once_is_claimed_once_and_in_the_order_of_each_
     with works[0].begin() as tx:
         tx.outbox.add(letters, NOON)
 
+    next_second = Barrier(4)
+
     def carry(work: SqlUnitOfWork) -> Sequence[Letter]:
         carried: list[Letter] = []
         for second in range(24):
+            next_second.wait()
             now = NOON + timedelta(seconds=second)
             with work.begin() as tx:
                 claimed = tx.outbox.claim(now, at_most=5, lease=MINUTE)

@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from adapters.sql import engine as engine_module
 from adapters.sql import work as work_module
@@ -83,14 +84,21 @@ def test_a_server_that_stopped_is_given_up_and_used_again_once_it_goes_on(
         engine.dispose()
 
 
-def test_a_connection_that_was_cut_is_replaced(postgres: Postgres, postgres_database: str) -> None:
+def test_connections_that_were_cut_cost_one_refusal_and_are_all_replaced(
+    postgres: Postgres, postgres_database: str
+) -> None:
     engine = open_engine(postgres_database)
     work = SqlUnitOfWork(engine)
-    read(work)
+    with ExitStack() as opened:
+        for _ in range(4):
+            opened.enter_context(work.look()).payments.of([charge().key])
     with psycopg.connect(postgres.url(), autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tollgram'")
     with within(1):
         read(work)
+    with ExitStack() as opened:
+        for _ in range(4):
+            opened.enter_context(work.look()).payments.of([charge().key])
     assert write(work)
     engine.dispose()
 
@@ -238,9 +246,19 @@ def test_a_full_disk_is_unavailable_and_changes_nothing(sqlite_database: str) ->
 
 
 def test_a_mistake_in_a_statement_is_no_outage(engine: Engine) -> None:
-    with pytest.raises(Exception, match=r"(?i)syntax") as raised, engine.connect() as connection:
+    with pytest.raises(DBAPIError, match=r"(?i)syntax"), engine.connect() as connection:
         connection.execute(text("SELEKT 1"))
-    assert not isinstance(raised.value, Unavailable)
+    unbound = "SELECT ?" if engine.dialect.name == "sqlite" else "SELECT %s"
+    with pytest.raises(DBAPIError, match=r"(?i)parameter|binding|placeholder|syntax"), engine.connect() as connection:
+        connection.exec_driver_sql(unbound, ())
+
+
+def test_a_time_without_a_zone_is_refused(engine: Engine, sql_work: SqlUnitOfWork) -> None:
+    naive = NOON.replace(tzinfo=None)
+    with pytest.raises((StatementError, ValueError), match="has no zone"), sql_work.begin() as tx:
+        tx.updates.first_seen(MAIN, 1, naive)
+    with pytest.raises((StatementError, ValueError), match="has no zone"):
+        SqlGauges(engine).pending_invoices(naive)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,13 @@ def pre_checkout(user_id: int, payload: str, *, amount: int = PRICE, currency: s
             "invoice_payload": payload,
         },
     }
+
+
+@contextmanager
+def as_telegram(service: Service) -> Iterator[Callable[[Json], httpx.Response]]:
+    """Brings many updates over connections that stay open."""
+    with httpx.Client(headers={SECRET_HEADER: WEBHOOK_SECRET}, timeout=30) as client:
+        yield lambda update: client.post(service.webhook, json=update)
 
 
 def approved(answer: httpx.Response) -> bool:

@@ -396,7 +396,7 @@ def test_a_question_that_is_not_decided_in_time_is_answered_with_a_no_that_costs
 
     assert judging.undecided(query()) is Objection.UNAVAILABLE
     assert service.journal.events == [
-        PreCheckoutJudged(query=query(), invoice=None, objection=Objection.UNAVAILABLE),
+        PreCheckoutJudged(query=query(), invoice=None, objection=Objection.UNAVAILABLE, terms=invoice().terms),
     ]
 
 

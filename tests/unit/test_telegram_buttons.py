@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.telegram.buttons import decode, encode
-from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
+from application.buttons import Action, Buy, Cancel, OpenPortal, ShowMethods, ShowPlans
 from domain.catalog import Method
 from domain.ids import MAX_USER_ID, InvoiceId, PlanCode, UserId
 
@@ -15,6 +15,7 @@ INVOICE = InvoiceId("inv_" + "0123456789abcdef" * 2)
 plan_codes = st.from_regex(r"[a-z0-9_]{1,40}", fullmatch=True).map(PlanCode)
 actions: st.SearchStrategy[Action] = (
     st.just(ShowPlans())
+    | st.just(OpenPortal())
     | st.builds(ShowMethods, plan_code=plan_codes)
     | st.builds(Buy, plan_code=plan_codes, method=st.sampled_from(Method))
     | st.builds(Cancel, invoice_id=st.from_regex(r"inv_[0-9a-f]{32}", fullmatch=True).map(InvoiceId))
@@ -28,7 +29,7 @@ def test_what_is_written_on_a_button_is_read_back(action: Action, owner: UserId)
 
 @pytest.mark.parametrize(
     "action",
-    [ShowPlans(), ShowMethods(plan_code=LONGEST_PLAN), Cancel(invoice_id=INVOICE)]
+    [ShowPlans(), OpenPortal(), ShowMethods(plan_code=LONGEST_PLAN), Cancel(invoice_id=INVOICE)]
     + [Buy(plan_code=LONGEST_PLAN, method=method) for method in Method],
     ids=str,
 )
@@ -50,6 +51,8 @@ def test_the_longest_of_each_fits_into_64_bytes(action: Action) -> None:
         pytest.param("p:1 ", id="a space behind"),
         pytest.param("p:1\n", id="a line break behind"),
         pytest.param("p:1:gold", id="plans of a plan"),
+        pytest.param("r:1:gold", id="receipts of a plan"),
+        pytest.param("r", id="nobody's receipts"),
         pytest.param("P:1", id="capital letter"),
         pytest.param("m:1", id="methods of no plan"),
         pytest.param("m:1:", id="methods of an empty plan"),
@@ -70,7 +73,7 @@ def test_anything_else_is_none_of_ours(data: str) -> None:
     assert decode(data) is None
 
 
-@given(st.text(max_size=70) | st.from_regex(r"[pmstcxz]:[0-9]{1,17}(:[a-z0-9_]{0,41})?", fullmatch=True))
+@given(st.text(max_size=70) | st.from_regex(r"[pmstcxrz]:[0-9]{1,17}(:[a-z0-9_]{0,41})?", fullmatch=True))
 @example("s:4503599627370495:gold_1m")
 def test_there_is_one_way_to_write_a_button(data: str) -> None:
     read = decode(data)

@@ -130,6 +130,11 @@ def test_what_telegram_takes_passes(call: Call) -> None:
         pytest.param(Call("setWebhook", webhook(secret_token="")), "secret_token", id="no secret"),
         pytest.param(Call("setWebhook", webhook(secret_token="a" * 257)), "secret_token", id="long secret"),
         pytest.param(Call("setWebhook", webhook(secret_token="canary!")), "secret_token", id="odd secret"),
+        pytest.param(
+            Call("sendMessage", message(reply_markup=keyboard({"text": "B", "url": "javascript:alert(1)"}))),
+            "url",
+            id="a button that is no link to a page",
+        ),
         pytest.param(Call("setWebhook", webhook(url="ftp://x")), "url", id="odd address"),
         pytest.param(Call("setWebhook", webhook(max_connections=101)), "max_connections", id="101 connections"),
         pytest.param(Call("answerCallbackQuery", {"text": "x" * 201}), "toast", id="long toast"),

@@ -11,10 +11,13 @@ from adapters.telegram.limits import check, visible_length
 from adapters.telegram.texts import Texts
 from adapters.telegram.titles import inert
 from adapters.telegram.words import DIRECTORY, Words
-from application.buttons import Buy, Cancel, ShowMethods, ShowPlans
+from application.buttons import Buy, Cancel, OpenPortal, ShowMethods, ShowPlans
 from application.chat import COMMANDS, Toast
 from application.messages import (
+    AccessRestored,
+    AccessSuspended,
     AskInPrivate,
+    CheckoutInvitation,
     Confirmation,
     Help,
     InvoiceMessage,
@@ -24,12 +27,14 @@ from application.messages import (
     MethodMenu,
     NothingForSale,
     NotUnderstood,
+    PartReturned,
     PaymentHeld,
     PaymentReturned,
     PaySupport,
     PlanChoice,
     PlanList,
     PlanMenu,
+    PortalInvitation,
     Price,
     PurchaseDeclined,
     Status,
@@ -46,6 +51,7 @@ POUNDS = Price(amount=2500, currency="GBP")
 STARS = Price(amount=1250, currency="XTR")
 START = datetime(2026, 11, 21, 14, 5, 59, tzinfo=UTC)
 END = datetime(2026, 12, 21, 14, 5, 59, tzinfo=UTC)
+PAGE = "https://checkout.stripe.com/c/pay/cs_live_a1#fidkdWxOYHwnPyd1blpxYHZxWjA0"
 TEXTS = Texts(support_contact="@shop_help")
 
 
@@ -77,6 +83,17 @@ def invoice(**changes: Any) -> InvoiceMessage:
     return InvoiceMessage(**described | changes)
 
 
+def invitation(**changes: Any) -> CheckoutInvitation:
+    described: dict[str, Any] = {
+        "invoice_id": InvoiceId("inv_" + "a" * 32),
+        "title": "Gold, 1 month",
+        "description": "Signals and copy trading",
+        "price": POUNDS,
+        "url": PAGE,
+    }
+    return CheckoutInvitation(**described | changes)
+
+
 def confirmation(**changes: Any) -> Confirmation:
     described: dict[str, Any] = {
         "plan": "Gold, 1 month",
@@ -106,8 +123,20 @@ EVERY_MESSAGE: list[Message] = [
     *(PaymentHeld(price=POUNDS, reason=reason, plan="Gold") for reason in (*Objection, "")),
     PaymentHeld(price=STARS, reason="bad_payload"),
     *(PaymentReturned(price=STARS, plan=name, ended=ended) for name in ("Gold", None) for ended in (True, False)),
-    Status(plans=()),
-    Status(plans=(StatusLine(plan="Gold", expires_at=END), StatusLine(plan="Club", expires_at=None)), waiting=(STARS,)),
+    *(PartReturned(price=Price(amount=500, currency="GBP"), left=POUNDS, plan=name) for name in ("Gold", None)),
+    AccessSuspended(plan="Gold"),
+    AccessRestored(plan="Gold", expires_at=END),
+    AccessRestored(plan="Gold", expires_at=None),
+    invitation(),
+    PortalInvitation(user_id=ADA, url=PAGE),
+    PurchaseDeclined(code="provider_unavailable"),
+    Status(user_id=ADA, plans=()),
+    Status(user_id=ADA, plans=(), portal=True),
+    Status(
+        user_id=ADA,
+        plans=(StatusLine(plan="Gold", expires_at=END), StatusLine(plan="Club", expires_at=None)),
+        waiting=(STARS,),
+    ),
     TermsOfSale(),
     PaySupport(user_id=ADA),
     AskInPrivate(start="buy_gold_1m"),
@@ -202,6 +231,27 @@ def test_an_invoice_has_a_button_to_pay_and_one_to_cancel(price: Price, pay: str
 
 
 @pytest.mark.criterion("1.3")
+def test_the_way_to_stripe_tells_plan_and_price_and_has_a_button_to_pay_and_one_to_cancel() -> None:
+    asked = said(invitation())
+    (pay,), (cancel,) = asked["reply_markup"]["inline_keyboard"]
+    assert asked["text"].startswith("<b>Gold, 1 month</b> · £25.00\nSignals and copy trading\n")
+    assert pay == {"text": "Pay £25.00", "url": PAGE}
+    assert cancel["text"] == "Cancel"
+    assert decode(cancel["callback_data"]) == (Cancel(invoice_id=InvoiceId("inv_" + "a" * 32)), ADA)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "checkout.stripe.com/c", "javascript:alert(1)", "tg://user?id=42", "HTTPS", "/checkout"],
+)
+@pytest.mark.parametrize(
+    "leads", [invitation, lambda url: PortalInvitation(user_id=ADA, url=url)], ids=["pay", "portal"]
+)
+def test_a_button_that_leads_nowhere_is_never_sent(leads: Any, url: str) -> None:
+    with pytest.raises(ValueError, match="no page"):
+        said(leads(url=url))
+
+
 def test_an_invoice_asks_exactly_its_price() -> None:
     call = TEXTS.render(Letter(bot=BotName("main"), chat_id=ADA, language="en", message=invoice()))
     assert call.parameters["currency"] == "XTR"
@@ -226,6 +276,7 @@ def test_a_forwarded_copy_of_an_invoice_leads_to_the_bot_instead_of_being_payabl
         (PurchaseDeclined(code="already_entitled"), "this plan"),
         (PurchaseDeclined(code="rate_limited", retry_after_s=1), "in one second"),
         (PurchaseDeclined(code="rate_limited", retry_after_s=42), "in 42 seconds"),
+        (PurchaseDeclined(code="provider_unavailable"), "Stripe can't be reached at the moment. Nothing was charged."),
         (PurchaseDeclined(code="something_else"), "/paysupport"),
     ],
     ids=str,
@@ -296,15 +347,44 @@ def test_who_got_money_back_is_told_whether_access_ended(ended: bool) -> None:
 
 def test_the_status_tells_every_plan_and_what_waits() -> None:
     lines = (StatusLine(plan="Gold", expires_at=END), StatusLine(plan="Club", expires_at=None))
-    words = text(Status(plans=lines, waiting=(STARS,)))
+    words = text(Status(user_id=ADA, plans=lines, waiting=(STARS,)))
     assert "<b>Gold</b>, until 21 December 2026, 14:05 UTC\n<b>Club</b>, for life" in words
     assert "1,250 ⭐" in words
-    assert labels(Status(plans=lines)) == []
+    assert labels(Status(user_id=ADA, plans=lines)) == []
+
+
+def test_who_paid_by_stripe_is_shown_the_way_to_receipts_and_cards() -> None:
+    held = Status(user_id=ADA, plans=(StatusLine(plan="Gold", expires_at=END),), portal=True)
+    nothing_held = Status(user_id=ADA, plans=(), portal=True)
+    assert (labels(held), actions(held)) == (["Receipts and cards"], [(OpenPortal(), ADA)])
+    assert labels(nothing_held) == ["Buy a plan", "Receipts and cards"]
+    assert actions(nothing_held) == [(ShowPlans(), ADA), (OpenPortal(), ADA)]
+
+
+def test_the_way_to_the_portal_is_one_button() -> None:
+    (row,) = said(PortalInvitation(user_id=ADA, url=PAGE))["reply_markup"]["inline_keyboard"]
+    assert row == [{"text": "Open my page at Stripe", "url": PAGE}]
+
+
+def test_who_got_a_part_back_is_told_what_is_left_and_that_access_stays() -> None:
+    words = text(
+        PartReturned(price=Price(amount=500, currency="GBP"), left=Price(amount=2000, currency="GBP"), plan="Gold")
+    )
+    assert "We returned £5.00" in words
+    assert "<b>Gold</b>. £20.00" in words
+    assert "access stays" in words
+
+
+def test_whose_payment_is_disputed_is_told_that_access_is_interrupted_and_when_it_goes_on() -> None:
+    assert "<b>Gold</b>" in text(AccessSuspended(plan="Gold"))
+    assert "interrupted" in text(AccessSuspended(plan="Gold"))
+    assert "<b>Gold</b>, until 21 December 2026, 14:05 UTC" in text(AccessRestored(plan="Gold", expires_at=END))
+    assert "<b>Gold</b>, for life" in text(AccessRestored(plan="Gold", expires_at=None))
 
 
 def test_who_has_nothing_is_told_so_and_offered_a_plan() -> None:
-    assert "no plan" in text(Status(plans=()))
-    assert labels(Status(plans=())) == ["Buy a plan"]
+    assert "no plan" in text(Status(user_id=ADA, plans=()))
+    assert labels(Status(user_id=ADA, plans=())) == ["Buy a plan"]
 
 
 def test_help_with_a_payment_names_the_operators_contact_and_the_users_number() -> None:
@@ -377,7 +457,7 @@ def test_a_name_is_inert_wherever_it_stands(name: str, shown: str) -> None:
         confirmation(plan=name),
         PaymentHeld(price=POUNDS, reason="wrong_user", plan=name),
         PaymentReturned(price=POUNDS, plan=name, ended=True),
-        Status(plans=(StatusLine(plan=name, expires_at=END),)),
+        Status(user_id=ADA, plans=(StatusLine(plan=name, expires_at=END),)),
     ):
         assert bold in text(message), message
 
@@ -431,10 +511,10 @@ def test_a_list_that_does_not_fit_says_how_many_are_missing() -> None:
 
 def test_a_status_of_any_size_fits_and_what_waits_comes_first() -> None:
     lines = tuple(StatusLine(plan="W" * 32, expires_at=END) for _ in range(200))
-    words = text(Status(plans=lines, waiting=(STARS,) * 20))
+    words = text(Status(user_id=ADA, plans=lines, waiting=(STARS,) * 20))
     assert words.count("1,250 ⭐") == 20
     assert "more are not shown" in words
-    text(Status(plans=(), waiting=(STARS,) * 20))
+    text(Status(user_id=ADA, plans=(), waiting=(STARS,) * 20))
 
 
 def test_one_that_is_missing_is_one() -> None:
@@ -473,8 +553,8 @@ def german(tmp_path: Path) -> Texts:
 
 @pytest.mark.parametrize("language", ["de", "de-at", "de-x-y"])
 def test_a_language_is_there_as_soon_as_its_file_is(german: Texts, language: str) -> None:
-    assert text(Status(plans=()), texts=german, language=language) == "Du hast gerade keinen Plan."
-    assert labels(Status(plans=()), texts=german, language=language) == ["Plan kaufen"]
+    assert text(Status(user_id=ADA, plans=()), texts=german, language=language) == "Du hast gerade keinen Plan."
+    assert labels(Status(user_id=ADA, plans=()), texts=german, language=language) == ["Plan kaufen"]
     assert german.refusal(Objection.DISABLED, language) == "Zahlungen sind gerade abgeschaltet."
     assert german.languages == ("de", "en")
 

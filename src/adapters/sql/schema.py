@@ -194,7 +194,7 @@ outbox = Table(
     **STRICT,
 )
 letter_waits = and_(outbox.c.sent_at.is_(None), outbox.c.given_up_at.is_(None))
-Index("ix_outbox_waiting", outbox.c.id, **_where(letter_waits))
+Index("ix_outbox_waiting", outbox.c.bot, outbox.c.id, **_where(letter_waits))
 Index("ix_outbox_waiting_of_chat", outbox.c.bot, outbox.c.chat_id, outbox.c.id, **_where(letter_waits))
 Index("ix_outbox_claimed_at", outbox.c.claimed_at)
 

@@ -4,19 +4,21 @@
     m:<user>:<plan code>         show how this plan can be paid
     s|t|c:<user>:<plan code>     buy it: by Stars, Telegram Pay, Stripe
     x:<user>:<32 hex digits>     cancel the invoice
+    r:<user>                     open the page where receipts and cards are kept
 
 The longest are 59 bytes: a user id has up to 16 digits, a plan code up to 40 letters.
 """
 
 import re
 
-from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
+from application.buttons import Action, Buy, Cancel, OpenPortal, ShowMethods, ShowPlans
 from domain.catalog import Method
 from domain.ids import MAX_USER_ID, InvoiceId, PlanCode, UserId
 
 _LETTERS = {Method.STARS: "s", Method.TELEGRAM: "t", Method.STRIPE: "c"}
 _METHODS = {letter: method for method, letter in _LETTERS.items()}
-_WRITTEN = re.compile(r"([pmstcx]):([1-9][0-9]{0,15})(?::([a-z0-9_]{1,40}))?", re.ASCII)
+_WRITTEN = re.compile(r"([pmstcxr]):([1-9][0-9]{0,15})(?::([a-z0-9_]{1,40}))?", re.ASCII)
+_ALONE: dict[str, Action] = {"p": ShowPlans(), "r": OpenPortal()}
 _INVOICE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -31,6 +33,8 @@ def encode(action: Action, owner: UserId) -> str:
             return f"{_LETTERS[action.method]}:{owner}:{action.plan_code}"
         case Cancel():
             return f"x:{owner}:{action.invoice_id.removeprefix('inv_')}"
+        case OpenPortal():
+            return f"r:{owner}"
 
 
 def decode(data: str) -> tuple[Action, UserId] | None:
@@ -43,8 +47,8 @@ def decode(data: str) -> tuple[Action, UserId] | None:
 
 
 def _action(verb: str, subject: str | None) -> Action | None:
-    if verb == "p":
-        return ShowPlans() if subject is None else None
+    if verb in _ALONE:
+        return _ALONE[verb] if subject is None else None
     if subject is None:
         return None
     if verb == "x":

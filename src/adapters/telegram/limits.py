@@ -112,6 +112,8 @@ def _check_keyboard(rows: list[list[dict[str, Any]]], *, invoice: bool) -> None:
     for index, button in enumerate(buttons):
         if not button["text"].strip():
             raise BeyondLimits("button: its text is empty")
+        if "url" in button and not button["url"].startswith(("https://", "http://")):
+            raise BeyondLimits("url of a button: it must begin with https://")
         if "callback_data" in button:
             _within("callback_data", len(button["callback_data"].encode()), 1, LONGEST_CALLBACK_BYTES, "bytes")
         if bool(button.get("pay")) != (invoice and index == 0):

@@ -7,8 +7,8 @@ from adapters.telegram import buttons
 from adapters.telegram.limits import LARGEST_KEYBOARD_BYTES, LONGEST_TEXT, MOST_BUTTONS, keyboard_bytes, visible_length
 from adapters.telegram.titles import inert
 from adapters.telegram.words import Speech, price_of
-from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
-from application.messages import InvoiceMessage, MethodMenu, PlanChoice, PlanMenu
+from application.buttons import Action, Buy, Cancel, OpenPortal, ShowMethods, ShowPlans
+from application.messages import CheckoutInvitation, InvoiceMessage, MethodMenu, PlanChoice, PlanMenu, PortalInvitation
 from domain.ids import UserId
 
 LONGEST_LABEL = 40
@@ -20,6 +20,13 @@ Keyboard = list[list[dict[str, Any]]]
 
 def button(text: str, action: Action, owner: UserId) -> dict[str, Any]:
     return {"text": text, "callback_data": buttons.encode(action, owner)}
+
+
+def link(text: str, url: str) -> dict[str, Any]:
+    """Raises ValueError for what is no address of a page: a button that leads nowhere is never sent."""
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("button: there is no page that it could lead to")
+    return {"text": text, "url": url}
 
 
 def plan_list(say: Speech, plans: Sequence[PlanChoice]) -> str:
@@ -77,6 +84,24 @@ def invoice(say: Speech, message: InvoiceMessage) -> dict[str, Any]:
         "start_parameter": FORWARDED,
         "reply_markup": {"inline_keyboard": [[pay], [cancel]]},
     }
+
+
+def checkout(say: Speech, message: CheckoutInvitation, owner: UserId) -> tuple[str, Keyboard]:
+    """Raises ValueError as long as there is no page."""
+    price = price_of(message.price)
+    pay = link(say.plain("button-pay", price=price), message.url)
+    cancel = button(say.plain("button-cancel"), Cancel(invoice_id=message.invoice_id), owner)
+    title, description = inert(message.title), inert(message.description)
+    return say.html("checkout", title=title, description=description, price=price), [[pay], [cancel]]
+
+
+def portal(say: Speech, message: PortalInvitation) -> tuple[str, Keyboard]:
+    """Raises ValueError as long as there is no page."""
+    return say.html("portal"), [[link(say.plain("button-open-portal"), message.url)]]
+
+
+def way_to_portal(say: Speech, owner: UserId) -> Keyboard:
+    return [[button(say.plain("button-portal"), OpenPortal(), owner)]]
 
 
 def _described(say: Speech, plans: Sequence[PlanChoice], form: str) -> list[str]:

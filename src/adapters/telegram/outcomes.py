@@ -3,7 +3,10 @@
 from adapters.telegram.titles import inert
 from adapters.telegram.words import Speech, price_of
 from application.messages import (
+    AccessRestored,
+    AccessSuspended,
     Confirmation,
+    PartReturned,
     PaymentHeld,
     PaymentReturned,
     PaySupport,
@@ -49,6 +52,24 @@ def returned(say: Speech, message: PaymentReturned) -> str:
     if message.plan is None:
         return say.html(f"payment-returned{ended}", price=price)
     return say.html(f"payment-returned-for{ended}", price=price, plan=inert(message.plan))
+
+
+def part_returned(say: Speech, message: PartReturned) -> str:
+    price, left = price_of(message.price), price_of(message.left)
+    if message.plan is None:
+        return say.html("part-returned", price=price, left=left)
+    return say.html("part-returned-for", price=price, left=left, plan=inert(message.plan))
+
+
+def suspended(say: Speech, message: AccessSuspended) -> str:
+    return say.html("access-suspended", plan=inert(message.plan))
+
+
+def restored(say: Speech, message: AccessRestored) -> str:
+    plan = inert(message.plan)
+    if message.expires_at is None:
+        return say.html("access-restored-for-life", plan=plan)
+    return say.html("access-restored", plan=plan, end=say.moment(message.expires_at))
 
 
 def status(say: Speech, message: Status) -> str:

@@ -11,7 +11,10 @@ from adapters.telegram.words import Speech, Words
 from application.buttons import ShowPlans
 from application.chat import COMMANDS, Toast
 from application.messages import (
+    AccessRestored,
+    AccessSuspended,
     AskInPrivate,
+    CheckoutInvitation,
     Confirmation,
     Help,
     InvoiceMessage,
@@ -19,11 +22,13 @@ from application.messages import (
     MethodMenu,
     NothingForSale,
     NotUnderstood,
+    PartReturned,
     PaymentHeld,
     PaymentReturned,
     PaySupport,
     PlanList,
     PlanMenu,
+    PortalInvitation,
     PurchaseDeclined,
     Status,
     TermsOfSale,
@@ -69,7 +74,8 @@ class Texts:
     def render(self, letter: Letter, *, username: str | None = None) -> Call:
         """The letter as sendMessage or sendInvoice, the latter still without provider token.
 
-        `username` is the bot's own, as far as known. Raises ValueError where the letter's money is none.
+        `username` is the bot's own, as far as known. Raises ValueError where the letter's money is none, or the page
+        that it leads to.
         """
         say = Speech(self._words, letter.language)
         begin = _begin(say, letter.chat_id)
@@ -90,6 +96,10 @@ class Texts:
                 return _message(letter, *menus.method_menu(say, message))
             case NothingForSale():
                 return _message(letter, say.html("nothing-for-sale"))
+            case CheckoutInvitation():
+                return _message(letter, *menus.checkout(say, message, UserId(letter.chat_id)))
+            case PortalInvitation():
+                return _message(letter, *menus.portal(say, message))
             case PurchaseDeclined():
                 mistyped = message.code == UnknownPlan.code
                 return _message(letter, outcomes.declined(say, message), begin if mistyped else [])
@@ -99,8 +109,16 @@ class Texts:
                 return _message(letter, outcomes.held(say, message))
             case PaymentReturned():
                 return _message(letter, outcomes.returned(say, message))
+            case PartReturned():
+                return _message(letter, outcomes.part_returned(say, message))
+            case AccessSuspended():
+                return _message(letter, outcomes.suspended(say, message))
+            case AccessRestored():
+                return _message(letter, outcomes.restored(say, message))
             case Status():
-                return _message(letter, outcomes.status(say, message), [] if message.plans else begin)
+                ways = [] if message.plans else begin
+                receipts = menus.way_to_portal(say, message.user_id) if message.portal else []
+                return _message(letter, outcomes.status(say, message), ways + receipts)
             case TermsOfSale():
                 return _message(letter, say.html("terms"))
             case PaySupport():

@@ -185,15 +185,15 @@ def _invoice(invoice: Invoice) -> Fields:
 
 
 def _query(judged: PreCheckoutJudged) -> Fields:
-    asked: Fields = {
+    terms = judged.invoice.terms if judged.invoice else judged.terms
+    return {
         "user_id": judged.query.payer,
+        "plan_code": terms.plan_code if terms else None,
         "amount": judged.query.paid.amount,
         "currency": judged.query.paid.currency,
+        "invoice_id": terms.invoice_id if terms else None,
         **request_of(judged.query.query_id),
     }
-    if judged.invoice is None:
-        return asked  # its plan, where the payload names one, is known of the request
-    return {**asked, "plan_code": judged.invoice.offer.plan_code, "invoice_id": judged.invoice.id}
 
 
 def _charge(charge: Charge) -> Fields:

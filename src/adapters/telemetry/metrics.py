@@ -10,6 +10,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from domain.errors import Unavailable
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _WORKERS_SHARE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -68,7 +70,11 @@ class _Gauges(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        for name, value in self._read().items():
+        try:
+            gauges = self._read()
+        except Unavailable:
+            return  # a database that is away must not hide the counts of what goes wrong meanwhile
+        for name, value in gauges.items():
             yield GaugeMetricFamily(name, _GAUGES.get(name, name), value=value)
 
 

@@ -20,14 +20,15 @@ HIGHEST_PORT = 65535
 
 def serve(*, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises SettingsError, CatalogError or CommandError before anything listens."""
-    from entrypoints.container import Container
-
     _stop_in_peace()
     settings = Settings.load(serving=True)
+    require_free(host, port, "tollgram serve --port {port}")
+
+    from entrypoints.container import Container
+
     container = Container(settings=settings)
     container.callers()
     container.catalog()
-    require_free(host, port, "tollgram serve --port {port}")
     with ExitStack() as stack:
         if workers > 1:
             # prometheus_client sums the figures of all workers over files in this folder.

@@ -46,11 +46,20 @@ class _Signals:
 
     def __init__(self) -> None:
         self.times = 0
+        self._heard = [
+            number
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN
+        ]
 
     def listen(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._note)
+        for number in self._heard:
+            signal.signal(number, self._note)
+
+    def ignore(self) -> None:
+        """Nothing is left to be stopped: one more of them shall not change how we end."""
+        for number in self._heard:
+            signal.signal(number, signal.SIG_IGN)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.times += 1
@@ -75,6 +84,8 @@ def up(*, port: int, sandbox_port: int) -> int:
         _Run(signals, port, sandbox_port).run()
     except _Stopped:
         say("Stopped.", err=True)
+    finally:
+        signals.ignore()
     return WORKED
 
 
@@ -105,8 +116,9 @@ class _Run:
                 parts["sandbox"] = stack.enter_context(
                     self._part(["sandbox", "--port", str(self.sandbox_port)], values)
                 )
-                self._await("sandbox", parts["sandbox"], f"{self._sandbox}/sandbox/api/users")
             self._finish("migrate", values)
+            if demo:
+                self._await("sandbox", parts["sandbox"], f"{self._sandbox}/sandbox/api/users")
             parts["service"] = stack.enter_context(self._part(["serve", "--port", str(self.port)], values))
             self._await("service", parts["service"], f"{self._service}/health/ready")
             reachable = settings.telegram_api_base != TELEGRAM_API or settings.public_url.startswith("https:")

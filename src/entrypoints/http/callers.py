@@ -41,6 +41,6 @@ class Callers:
     def _credentials(self, request: Request[Any, Any, Any]) -> tuple[str, str]:
         presented = request.headers.getall("authorization", [])
         if len(presented) != 1:
-            raise Unauthenticated("One Authorization header is needed.")
+            raise Unauthenticated("An Authorization header is needed: a Bearer token, or a Mini App's init data (tma).")
         scheme, _, credentials = presented[0].partition(" ")
         return scheme.lower(), credentials.strip()

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.routes import HTTPRoute
 
 from domain.errors import RateLimited, Refusal, Unavailable
 
@@ -83,13 +84,30 @@ def refuse(_request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """The answer where the framework refuses: no such address, a wrong method, a path that can't be read."""
     code, detail = _OF_THE_FRAMEWORK.get(error.status_code, ("", ""))
-    return _response(code, detail, [], None) if code else fail(request, error)
+    if not code:
+        return fail(request, error)
+    answer = _response(code, detail, [], None)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+    return answer
 
 
 def fail(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to a fault of ours that nothing names; its whole trace is in the log."""
     log.error("request.failed", reason="unavailable", problem=type(error).__name__, exc_info=error)
     return _response("unavailable", "This did not work, and nothing was changed. Try again.", [], None)
+
+
+def _methods_at(request: Request[Any, Any, Any]) -> set[str]:
+    """What this address takes, which an answer 405 must tell (RFC 9110, 15.5.6)."""
+    asked = request.scope["path"].rstrip("/").split("/")
+    methods: set[str] = set()
+    for route in request.app.routes:
+        parts = route.path_format.split("/")
+        same = len(parts) == len(asked) and all(p == a or p[:1] == "{" for p, a in zip(parts, asked, strict=True))
+        if same and isinstance(route, HTTPRoute):
+            methods |= set(route.methods)
+    return methods
 
 
 def _response(code: str, detail: str, mistakes: list[Mistake], retry_after_s: int | None) -> Response[bytes]:

@@ -13,11 +13,13 @@ from domain.entitlement import Entitlement
 from domain.invoice import Invoice
 from domain.payment import Payment
 
-PlanCodeText = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,40}$")]
-BotNameText = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,32}$")]
+# Where Python reads these, $ would let a line break pass that stands at the end; \Z, which would not, is unknown to the
+# readers of the OpenAPI document.
+PlanCodeText = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,40}(?!\n)$")]
+BotNameText = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}(?!\n)$")]
 
 
-class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+class Purchase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to buy, and how. Without `method`: by Stars where the plan is priced in them, else Telegram Pay."""
 
     plan_code: PlanCodeText

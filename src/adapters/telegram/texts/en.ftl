@@ -30,6 +30,8 @@ button-stripe = Stripe · { $price }
 button-pay = Pay { $price }
 button-cancel = Cancel
 button-open-chat = Open the private chat
+button-portal = Receipts and cards
+button-open-portal = Open my page at Stripe
 
 ## Answers to commands
 
@@ -90,6 +92,13 @@ paysupport-without-contact =
     Whoever runs this bot can find your payments by your number: <code>{ $user }</code>
 ask-in-private = In a group others could see what you buy. Open the private chat with this bot and go on there.
 
+checkout =
+    <b>{ $title }</b> · { $price }
+    { $description }
+
+    You pay on a page of Stripe's. Access opens as soon as the payment has gone through, and you are told so here.
+portal = Stripe keeps your receipts and the cards that you pay with. The button leads to your own page there; it works for a short while, and for you alone: don't pass it on.
+
 ## A purchase that can't begin
 
 this-plan = this plan
@@ -98,6 +107,7 @@ declined-unknown_plan = There is no plan of that name. /plans shows what there i
 declined-method_unavailable = This plan can't be paid that way at the moment. /buy shows what can.
 declined-already_entitled = You have <b>{ $plan }</b> already, until { $end }. It can be bought again shortly before it ends.
 declined-already_entitled-for-life = You have <b>{ $plan }</b> already, for life. There is nothing to buy again.
+declined-provider_unavailable = Stripe can't be reached at the moment. Nothing was charged. Try again in a minute.
 declined-rate_limited =
     Too many purchases were begun within a minute. Nothing was charged. Try again in { $seconds ->
         [one] one second
@@ -130,6 +140,18 @@ payment-returned = We returned { $price } to you. Questions: /paysupport
 payment-returned-for = We returned { $price } for <b>{ $plan }</b> to you. Questions: /paysupport
 payment-returned-ended = We returned { $price } to you. The access that it paid for has ended. Questions: /paysupport
 payment-returned-for-ended = We returned { $price } for <b>{ $plan }</b> to you. The access that it paid for has ended. Questions: /paysupport
+part-returned = We returned { $price } of a payment to you. { $left } of it stay paid, and what it opened stays open. Questions: /paysupport
+part-returned-for = We returned { $price } of what you paid for <b>{ $plan }</b>. { $left } of it stay paid, and your access stays as it is. Questions: /paysupport
+access-suspended =
+    Your bank has taken back the payment for <b>{ $plan }</b> until a dispute about it is decided. Access is interrupted until then. If the payment stands, it goes on with the time that was left.
+
+    If the dispute is a mistake, tell your bank. Questions: /paysupport
+access-restored =
+    The dispute about your payment is over, and access is open again.
+    <b>{ $plan }</b>, until { $end }.
+access-restored-for-life =
+    The dispute about your payment is over, and access is open again.
+    <b>{ $plan }</b>, for life.
 
 # Each follows on "because".
 held = it could not be matched to what was offered

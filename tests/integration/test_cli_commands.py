@@ -1,0 +1,317 @@
+"""The commands as an operator has them: processes with exit codes, words on two streams, and nothing half done."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from adapters.telegram.webhook import ALLOWED_UPDATES
+from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
+from tests.integration.service import (
+    CATALOG,
+    TOLLGRAM,
+    WEBHOOK_SECRET,
+    Service,
+    only,
+)
+
+HELP = [
+    (), ("up",), ("serve",), ("migrate",), ("sandbox",), ("doctor",), ("token",),
+    ("catalog", "check"), ("webhook", "set"), ("webhook", "info"), ("webhook", "delete"),
+]  # fmt: skip
+HEAVY = {
+    "litestar",
+    "sqlalchemy",
+    "telethon",
+    "stripe",
+    "httpx",
+    "msgspec",
+    "jwt",
+    "cryptography",
+    "alembic",
+    "uvicorn",
+}
+
+
+@pytest.fixture
+def prepared(telegram: SandboxServer, tmp_path: Path) -> Iterator[Service]:
+    """Settings, a catalog and an empty folder; nothing runs."""
+    (tmp_path / "catalog.toml").write_text(CATALOG)
+    telegram.call("deleteWebhook", {"drop_pending_updates": True}, token=BOT_TOKEN)
+    yield Service(tmp_path, telegram.url)
+    telegram.call("deleteWebhook", {"drop_pending_updates": True}, token=BOT_TOKEN)
+
+
+@pytest.mark.parametrize("command", HELP, ids=" ".join)
+def test_help_says_which_exit_codes_there_are_and_loads_nothing_heavy(
+    prepared: Service, command: tuple[str, ...]
+) -> None:
+    asked = subprocess.run(
+        [*TOLLGRAM, *command, "--help"],
+        env=prepared.environment | {"PYTHONPROFILEIMPORTTIME": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in asked.stderr.splitlines()}
+
+    assert "Exit codes: 0 " in asked.stdout
+    assert "entrypoints" in loaded
+    assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["nonsense"], id="a command that there is not"),
+        pytest.param(["serve", "--port", "0"], id="port 0"),
+        pytest.param(["serve", "--port", "65536"], id="a port beyond all ports"),
+        pytest.param(["serve", "--workers", "0"], id="no workers"),
+        pytest.param(["token"], id="a token for nobody"),
+        pytest.param(["token", "--user", "0"], id="a token for user 0"),
+        pytest.param(["token", "--user", str(2**52)], id="a token for a user that can't be"),
+    ],
+)
+def test_wrong_usage_is_2(prepared: Service, arguments: list[str]) -> None:
+    ran = prepared.run(*arguments, check=False)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "Traceback" not in ran.stderr
+
+
+class TestServe:
+    @pytest.mark.threat(1)
+    @pytest.mark.parametrize(
+        ("wrong", "named"),
+        [
+            pytest.param({"TELEGRAM_WEBHOOK_SECRET": ""}, ["TELEGRAM_WEBHOOK_SECRET"], id="no webhook secret"),
+            pytest.param({"AUTH_JWT_SECRET": "canary"}, ["AUTH_JWT_SECRET"], id="a secret that is too short"),
+            pytest.param(
+                {
+                    "TELEGRAM_BOT_TOKEN": "canary",
+                    "PUBLIC_URL": "canary",
+                    "INVOICE_SIGNING_KEYS": "",
+                    "LOG_LEVEL": "canary",
+                },
+                ["TELEGRAM_BOT_TOKEN", "PUBLIC_URL", "INVOICE_SIGNING_KEYS", "LOG_LEVEL"],
+                id="four at once",
+            ),
+            pytest.param({"AUTH_JWT_SECRET": "", "AUTH_JWKS": "missing.json"}, ["AUTH_JWKS"], id="no such key set"),
+        ],
+    )
+    def test_it_refuses_to_start_and_names_the_setting(
+        self, prepared: Service, wrong: dict[str, str], named: list[str]
+    ) -> None:
+        prepared.settings = wrong
+        ran = prepared.run("serve", "--port", str(prepared.port), check=False)
+
+        assert (ran.returncode, ran.stdout) == (2, "")
+        *what, remedy = ran.stderr.splitlines()
+        assert sorted(line.partition(":")[0] for line in what) == sorted(named)
+        assert remedy == "Set it in the environment or in .env; see .env.example."
+        assert "canary" not in ran.stderr
+
+    def test_it_refuses_to_start_with_a_catalog_that_has_mistakes(self, prepared: Service) -> None:
+        (prepared.folder / "catalog.toml").write_text(CATALOG.replace('"1 month"', '"0 months"').replace("1250", "0"))
+        ran = prepared.run("serve", "--port", str(prepared.port), check=False)
+
+        assert ran.returncode == 2
+        first, second, remedy = ran.stderr.splitlines()
+        assert "catalog.toml: plans.gold_1m.duration: " in first
+        assert "catalog.toml: plans.gold_1m.prices.XTR: " in second
+        assert remedy == "Mend it, then run: tollgram catalog check"
+
+    def test_a_busy_port_is_told_with_one_that_is_free(self, prepared: Service, telegram: SandboxServer) -> None:
+        busy = telegram.url.rpartition(":")[2]
+        ran = prepared.run("serve", "--port", busy, check=False)
+
+        assert ran.returncode == 1
+        what, remedy = ran.stderr.splitlines()
+        assert f"Port {busy} of 127.0.0.1: address already in use." in what
+        assert remedy.startswith("Choose another one: tollgram serve --port ")
+        assert int(remedy.rpartition(" ")[2]) > int(busy)
+
+    def test_an_address_of_another_machine_is_told(self, prepared: Service) -> None:
+        ran = prepared.run("serve", "--host", "192.0.2.1", "--port", str(prepared.port), check=False)
+
+        assert ran.returncode == 1
+        assert "192.0.2.1" in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+    @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+    def test_stopping_it_as_told_is_no_failure(self, prepared: Service, told: signal.Signals) -> None:
+        with prepared as service:
+            process = service.process
+            assert process is not None
+            process.send_signal(told)
+
+            assert process.wait(30) == 0
+            assert "Traceback" not in service.log_text()
+
+    def test_the_sandbox_tells_of_a_busy_port_too(self, prepared: Service, telegram: SandboxServer) -> None:
+        ran = prepared.run("sandbox", "--port", telegram.url.rpartition(":")[2], check=False)
+
+        assert ran.returncode == 1
+        assert "already in use" in ran.stderr
+
+
+class TestMigrate:
+    def test_a_new_database_is_made_and_an_old_one_left_as_it_is(self, prepared: Service) -> None:
+        for _ in range(2):
+            assert prepared.run("migrate").stdout.startswith("The database is at the newest schema")
+        with sqlite3.connect(prepared.folder / "tollgram.db") as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        database.close()
+        assert {"invoices", "payments", "entitlements", "outbox"} <= tables
+
+    @pytest.mark.threat(34)
+    def test_a_database_that_is_not_there_is_told_without_its_password(self, prepared: Service) -> None:
+        prepared.settings = {"DATABASE_URL": "postgresql://ada:canary@127.0.0.1:1/tollgram"}
+        ran = prepared.run("migrate", check=False)
+
+        assert (ran.returncode, ran.stdout) == (1, "")
+        what, remedy = ran.stderr.splitlines()
+        assert "Connection refused" in what
+        assert remedy == "To find out more, run: tollgram doctor"
+        assert "canary" not in ran.stderr
+
+    def test_settings_that_it_does_not_need_may_be_missing(self, prepared: Service) -> None:
+        prepared.settings = {"TELEGRAM_BOT_TOKEN": "", "AUTH_JWT_SECRET": "", "INVOICE_SIGNING_KEYS": ""}
+
+        assert prepared.run("migrate").returncode == 0
+
+
+class TestCatalogCheck:
+    def test_a_good_one_is_shown_as_a_table(self, prepared: Service) -> None:
+        lines = prepared.run("catalog", "check").stdout.splitlines()
+
+        assert lines[0].split() == ["plan", "title", "duration", "GBP", "XTR", "opens"]
+        assert " ".join(lines[1].split()) == "gold_1m Gold, 1 month 1 month £25.00 1,250 ⭐ signals, copy_trading"
+        assert lines[2].split() == ["day_pass", "Day", "pass", "1", "day", "–", "75", "⭐", "signals"]
+        assert lines[-1] == f"{prepared.folder}/catalog.toml: 4 plans, no mistakes."
+        assert [line for line in lines if line != line.rstrip()] == []
+
+    def test_titles_are_shown_as_they_are(self, prepared: Service) -> None:
+        (prepared.folder / "catalog.toml").write_text(CATALOG.replace('"Day pass"', '"Day [red]pass[/red] :star:"'))
+
+        assert "Day [red]pass[/red] :star:" in prepared.run("catalog", "check").stdout
+
+    @pytest.mark.threat(28)
+    def test_every_mistake_is_told_with_its_place(self, prepared: Service) -> None:
+        (prepared.folder / "other.toml").write_text(CATALOG.replace('"1 day"', '"-1 days"').replace("75", "0"))
+        ran = prepared.run("catalog", "check", "other.toml", check=False)
+
+        assert (ran.returncode, ran.stdout) == (1, "")
+        *mistakes, end = ran.stderr.splitlines()
+        assert [": ".join(mistake.split(": ")[:2]) for mistake in mistakes] == [
+            "other.toml: plans.day_pass.duration",
+            "other.toml: plans.day_pass.renew_window",
+            "other.toml: plans.day_pass.prices.XTR",
+        ]
+        assert end.startswith("3 mistakes. ")
+
+    def test_a_missing_one_is_told(self, prepared: Service) -> None:
+        ran = prepared.run("catalog", "check", "missing.toml", check=False)
+
+        assert ran.returncode == 1
+        assert ran.stderr.startswith("missing.toml: can't be read: No such file or directory\n1 mistake. ")
+
+
+class TestToken:
+    def test_it_opens_what_it_is_for_and_nothing_else(self, prepared: Service) -> None:
+        with prepared as service:
+            user = service.run("token", "--user", "1001").stdout.strip()
+            reader = service.run("token", "--user", "7", "--scope", "entitlements:read payments:read").stdout.strip()
+            repeated = service.run(
+                "token", "--user", "7", "--scope", "a", "--scope", "entitlements:read"
+            ).stdout.strip()
+            check = "/internal/v1/users/1001/features/signals"
+
+            assert status(service, "/api/v1/me/entitlements", user) == 200
+            assert status(service, check, user) == 403
+            assert status(service, check, reader) == 200
+            assert status(service, check, repeated) == 200
+
+    def test_without_a_secret_nothing_is_made_up(self, prepared: Service) -> None:
+        prepared.settings = {"AUTH_JWT_SECRET": ""}
+        ran = prepared.run("token", "--user", "1001", check=False)
+
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr.startswith("AUTH_JWT_SECRET: is missing")
+        assert len(ran.stderr.splitlines()) == 2
+
+
+class TestWebhook:
+    def test_it_is_set_shown_and_deleted(self, prepared: Service, telegram: SandboxServer) -> None:
+        assert prepared.run("webhook", "set").stdout == f"main: updates go to {prepared.webhook}\n"
+        assert only(telegram.calls("setWebhook")[-1:])["arguments"] == {
+            "url": prepared.webhook,
+            "secret_token": WEBHOOK_SECRET,
+            "allowed_updates": list(ALLOWED_UPDATES),
+            "max_connections": 40,
+        }
+        assert {command["command"] for command in telegram.calls("setMyCommands")[-1]["arguments"]["commands"]} >= {
+            "buy"
+        }
+        assert prepared.run("webhook", "info").stdout == f"main: {prepared.webhook}\n  0 updates wait\n"
+        told = json.loads(prepared.run("webhook", "info", "--json").stdout)
+        assert told["main"]["url"] == told["main"]["expected_url"] == prepared.webhook
+        assert set(told["main"]) == {
+            "url", "expected_url", "pending_update_count", "last_error_at", "last_error_message", "max_connections",
+            "allowed_updates",
+        }  # fmt: skip
+        assert prepared.run("webhook", "delete").stdout.startswith("main: no webhook any more")
+        assert prepared.run("webhook", "info").stdout.startswith("main: no webhook is set\n")
+
+    @pytest.mark.threat(45)
+    def test_one_that_leads_elsewhere_is_shown_beside_ours(self, prepared: Service, telegram: SandboxServer) -> None:
+        telegram.set_webhook("https://evil.example/hook")
+
+        assert prepared.run("webhook", "info").stdout.splitlines() == [
+            "main: https://evil.example/hook",
+            f"  This service's address is {prepared.webhook}",
+            "  0 updates wait",
+        ]
+
+    @pytest.mark.threat(1)
+    @pytest.mark.parametrize("name", ["TELEGRAM_WEBHOOK_SECRET", "TELEGRAM_BOT_TOKEN"])
+    def test_nothing_is_set_without(self, prepared: Service, telegram: SandboxServer, name: str) -> None:
+        before = len(telegram.calls("setWebhook"))
+        prepared.settings = {name: ""}
+        ran = prepared.run("webhook", "set", check=False)
+
+        assert (ran.returncode, ran.stderr.partition(":")[0]) == (2, name)
+        assert len(telegram.calls("setWebhook")) == before
+
+    def test_telegram_itself_is_given_nothing_but_https(self, prepared: Service) -> None:
+        prepared.settings = {"TELEGRAM_API_BASE": ""}
+        ran = prepared.run("webhook", "set", check=False)
+
+        assert (ran.returncode, ran.stderr.partition(":")[0]) == (2, "PUBLIC_URL")
+
+    def test_a_bot_that_there_is_not_is_told(self, prepared: Service) -> None:
+        ran = prepared.run("webhook", "info", "--bot", "second", check=False)
+
+        assert ran.returncode == 2
+        assert ran.stderr.splitlines() == ["There is no bot 'second'.", "The settings name main."]
+
+    @pytest.mark.threat(34)
+    @pytest.mark.parametrize("command", ["set", "info", "delete"])
+    def test_an_unreachable_telegram_is_told_without_the_token(self, prepared: Service, command: str) -> None:
+        prepared.settings = {"TELEGRAM_API_BASE": "http://127.0.0.1:1"}
+        ran = prepared.run("webhook", command, check=False)
+
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert ran.stderr.startswith("main: ")
+        assert BOT_TOKEN.partition(":")[2] not in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+
+def status(service: Service, path: str, token: str) -> int:
+    return httpx.get(service.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code

@@ -1,0 +1,248 @@
+"""The doctor finds what is wrong with settings, database, catalog and Telegram, and says how to mend it."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from entrypoints.cli.examination import Finding, Verdict, examine
+from entrypoints.settings import known_settings
+from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
+from tests.integration.service import CATALOG, JWT_SECRET, SIGNING_KEY, WEBHOOK_SECRET, Service, eventually, only
+
+
+@pytest.fixture
+def prepared(telegram: SandboxServer, tmp_path: Path) -> Iterator[Service]:
+    """Settings, a catalog and an empty folder; nothing runs."""
+    (tmp_path / "catalog.toml").write_text(CATALOG)
+    telegram.call("deleteWebhook", {"drop_pending_updates": True}, token=BOT_TOKEN)
+    yield Service(tmp_path, telegram.url)
+    telegram.call("deleteWebhook", {"drop_pending_updates": True}, token=BOT_TOKEN)
+
+
+def test_where_all_is_well_it_says_so(prepared: Service) -> None:
+    prepared.settings = {"SUPPORT_CONTACT": "@ada", "TELEGRAM_PAYMENT_PROVIDER_TOKEN": ""}
+    (prepared.folder / "catalog.toml").write_text(CATALOG.partition("[plans.pounds_only]")[0])
+    prepared.run("migrate")
+    prepared.run("webhook", "set")
+    ran = prepared.run("doctor", check=False)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    *lines, empty, end = ran.stdout.splitlines()
+    assert {line.split()[0] for line in lines} == {"ok"}
+    assert [subject_of(line) for line in lines] == [
+        "settings",
+        "database",
+        "schema",
+        "catalog",
+        "bot main",
+        "bot main",
+    ]
+    assert (empty, end) == ("", "Nothing wrong, nothing to look at.")
+
+
+def test_for_programs_it_is_the_same_in_json(prepared: Service) -> None:
+    ran = prepared.run("doctor", "--json", check=False)
+    told = json.loads(ran.stdout)
+
+    assert ran.returncode == 1
+    assert told["healthy"] is False
+    assert {frozenset(finding) for finding in told["findings"]} == {
+        frozenset({"verdict", "subject", "finding", "remedy"})
+    }
+    assert {finding["verdict"] for finding in told["findings"]} == {"good", "warning", "wrong"}
+
+
+@pytest.mark.threat(1)
+def test_missing_settings_do_not_hide_the_rest(prepared: Service) -> None:
+    prepared.settings = {"TELEGRAM_WEBHOOK_SECRET": "", "INVOICE_SIGNING_KEYS": ""}
+    found = wrong(prepared)
+
+    assert [finding.finding.split()[0] for finding in found if finding.subject == "settings"] == [
+        "TELEGRAM_WEBHOOK_SECRET",
+        "INVOICE_SIGNING_KEYS",
+    ]
+    assert {finding.subject for finding in found} == {"settings", "database", "bot main"}
+
+
+def test_a_database_that_was_never_made_is_not_made_by_looking(prepared: Service) -> None:
+    found = only([finding for finding in wrong(prepared) if finding.subject == "database"])
+
+    assert found.remedy == "Run: tollgram migrate"
+    assert not (prepared.folder / "tollgram.db").exists()
+
+
+def test_a_schema_that_is_not_there_yet_is_told(prepared: Service) -> None:
+    sqlite3.connect(prepared.folder / "tollgram.db").executescript("CREATE TABLE x (y); DROP TABLE x;")
+    found = only([finding for finding in wrong(prepared) if finding.subject == "schema"])
+
+    assert found.remedy == "Run: tollgram migrate"
+
+
+@pytest.mark.threat(34)
+def test_a_database_that_does_not_answer_is_told_with_its_place_and_no_password(prepared: Service) -> None:
+    prepared.settings = {"DATABASE_URL": "postgresql://ada:canary@127.0.0.1:1/tollgram"}
+    found = only([finding for finding in wrong(prepared) if finding.subject == "database"])
+
+    assert "127.0.0.1:1/tollgram can't be reached" in found.finding
+    assert "Connection refused" in found.finding
+    assert "DATABASE_URL" in found.remedy
+    assert "canary" not in str(found)
+
+
+def test_mistakes_of_the_catalog_are_told_with_their_places(prepared: Service) -> None:
+    (prepared.folder / "catalog.toml").write_text(CATALOG.replace("1250", "0").replace("75", "-1"))
+    found = [finding.finding for finding in wrong(prepared) if finding.subject == "catalog"]
+
+    assert len(found) == 2
+    assert "plans.gold_1m.prices.XTR: " in found[0]
+    assert "plans.day_pass.prices.XTR: " in found[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "unpaid"),
+    [
+        pytest.param({"TELEGRAM_PAYMENT_PROVIDER_TOKEN": ""}, ["pounds_only"], id="only Stars are set up"),
+        pytest.param({"TELEGRAM_PAYMENT_CURRENCY": "USD"}, ["pounds_only"], id="the provider takes dollars"),
+        pytest.param(
+            {"TELEGRAM_PAYMENT_ENABLED": "false"},
+            ["gold_1m", "day_pass", "founder", "pounds_only"],
+            id="nothing is set up",
+        ),
+        pytest.param({}, [], id="both are set up"),
+    ],
+)
+def test_a_plan_that_no_method_can_pay_is_a_warning(
+    prepared: Service, settings: dict[str, str], unpaid: list[str]
+) -> None:
+    prepared.settings = settings
+    told = [finding.finding for finding in findings(prepared) if finding.verdict == "warning"]
+
+    assert [words.split()[-1] for words in told if words.startswith("no method")] == unpaid
+
+
+@pytest.mark.parametrize(("token", "warned"), [("provider:TEST:1", True), ("", False)])
+def test_digital_goods_for_money_are_a_warning(prepared: Service, token: str, warned: bool) -> None:
+    prepared.settings = {"TELEGRAM_PAYMENT_PROVIDER_TOKEN": token}
+    told = [finding for finding in findings(prepared) if "digital goods" in finding.finding]
+
+    assert [finding.verdict for finding in told] == ["warning"] * warned
+
+
+@pytest.mark.threat(45)
+def test_a_webhook_that_is_registered_elsewhere_is_wrong(prepared: Service, telegram: SandboxServer) -> None:
+    telegram.set_webhook("https://evil.example/hook")
+    found = only([finding for finding in wrong(prepared) if finding.subject == "bot main"])
+
+    assert found.finding == f"its updates go elsewhere: to https://evil.example/hook instead of {prepared.webhook}"
+    assert found.remedy.startswith("Run: tollgram webhook set.")
+
+
+@pytest.mark.threat(45)
+def test_no_webhook_at_all_is_wrong(prepared: Service) -> None:
+    found = only([finding for finding in wrong(prepared) if finding.subject == "bot main"])
+
+    assert found.finding.startswith("no webhook is set")
+    assert found.remedy == "Run: tollgram webhook set"
+
+
+@pytest.mark.threat(45)
+def test_updates_that_telegram_is_told_to_leave_out_are_wrong(prepared: Service, telegram: SandboxServer) -> None:
+    telegram.set_webhook(prepared.webhook, allowed_updates=["message", "callback_query"])
+    found = only([finding for finding in wrong(prepared) if finding.subject == "bot main"])
+
+    assert "leave out pre_checkout_query" in found.finding
+
+
+def test_what_waits_and_why_is_a_warning(prepared: Service, telegram: SandboxServer) -> None:
+    telegram.set_webhook(prepared.webhook)
+    waiting = telegram.create_user("Ada")
+    telegram.say(waiting, "/start")
+    eventually(lambda: telegram.call("getWebhookInfo")["result"].get("last_error_message"))
+    found = [finding for finding in findings(prepared) if finding.subject == "bot main"][-1]
+
+    assert found.verdict == "warning"
+    assert found.finding.startswith("1 updates wait at Telegram; it last failed to deliver at 20")
+    assert "Connection refused" in found.finding
+
+
+@pytest.mark.threat(34)
+def test_a_token_that_telegram_does_not_know_is_wrong(prepared: Service) -> None:
+    with SandboxServer(tokens=["7000009:AAE-the-only-bot-that-there-is-here-00"]) as strict:
+        prepared.telegram_api = strict.url
+        found = only([finding for finding in wrong(prepared) if finding.subject == "bot main"])
+
+    assert found.finding.startswith("Telegram refuses its token: 401 ")
+    assert "@BotFather" in found.remedy
+    assert BOT_TOKEN.partition(":")[2] not in str(found)
+
+
+@pytest.mark.threat(34)
+def test_a_telegram_that_is_not_there_is_wrong(prepared: Service) -> None:
+    prepared.telegram_api = "http://127.0.0.1:1"
+    found = only([finding for finding in wrong(prepared) if finding.subject == "bot main"])
+
+    assert found.finding.startswith("Telegram can't be reached: ")
+    assert "Is 127.0.0.1:1 reachable from here" in found.remedy
+    assert BOT_TOKEN.partition(":")[2] not in str(found)
+
+
+@pytest.mark.parametrize("address", ["missing.json", "http://127.0.0.1:1/keys"], ids=["a file", "an address"])
+def test_a_key_set_that_is_not_there_is_wrong(prepared: Service, address: str) -> None:
+    prepared.settings = {"AUTH_JWT_SECRET": "", "AUTH_JWKS": address}
+
+    found = only([finding for finding in wrong(prepared) if finding.subject == "settings"])
+
+    assert found.finding.startswith("AUTH_JWKS ")
+
+
+def test_a_misspelled_setting_is_a_warning(prepared: Service) -> None:
+    (prepared.folder / ".env").write_text("TELEGRAM_WEBHOOK_SECERT=x\nPOSTGRES_PASSWORD=x\n")
+    (prepared.folder / ".env").chmod(0o600)
+    told = [finding for finding in findings(prepared) if ".env" in finding.finding]
+
+    assert [(finding.finding, finding.remedy) for finding in told] == [
+        ("TELEGRAM_WEBHOOK_SECERT in .env is no setting of this version", "Is TELEGRAM_WEBHOOK_SECRET meant?")
+    ]
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o600, False)])
+def test_secrets_that_others_may_read_are_a_warning(prepared: Service, mode: int, warned: bool) -> None:
+    (prepared.folder / ".env").write_text(f"AUTH_JWT_SECRET={JWT_SECRET}\nINVOICE_SIGNING_KEYS={SIGNING_KEY}\n")
+    (prepared.folder / ".env").chmod(mode)
+    told = [finding for finding in findings(prepared) if ".env" in finding.finding]
+
+    assert [(finding.verdict, finding.remedy) for finding in told] == [("warning", "chmod 600 .env")] * warned
+
+
+@pytest.mark.threat(34)
+def test_it_shows_no_secret(prepared: Service) -> None:
+    said = str(findings(prepared)) + prepared.run("doctor", check=False).stdout
+
+    assert "bot main" in said
+    assert [secret for secret in (JWT_SECRET, SIGNING_KEY, WEBHOOK_SECRET, BOT_TOKEN[8:]) if secret in said] == []
+
+
+def findings(prepared: Service) -> list[Finding]:
+    """What `tollgram doctor` finds, asked in this process: a process each would take minutes."""
+    with pytest.MonkeyPatch.context() as world:
+        world.chdir(prepared.folder)
+        for name in known_settings():
+            world.delenv(name, raising=False)
+        for name, value in prepared.environment.items():
+            world.setenv(name, value)
+        return list(examine())
+
+
+def wrong(prepared: Service) -> list[Finding]:
+    """What is wrong; each with a way to mend it."""
+    found = [finding for finding in findings(prepared) if finding.verdict is Verdict.WRONG]
+    assert all(finding.remedy for finding in found)
+    return found
+
+
+def subject_of(line: str) -> str:
+    words = line.split()
+    return " ".join(words[1:3]) if words[1] == "bot" else words[1]

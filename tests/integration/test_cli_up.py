@@ -1,0 +1,264 @@
+"""`tollgram up`, which is `make run`: all of it from one command, and nothing of it left behind."""
+
+import os
+import secrets
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from entrypoints.settings import written_settings
+from tests.first_purchase import buy
+from tests.integration.service import CATALOG, ROOT, TOLLGRAM, eventually, free_port
+
+STOPS_WITHIN_S = 30
+TASKS = Path("/proc")
+
+
+@dataclass
+class Up:
+    """`tollgram up` in a folder of its own, on free ports."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    sandbox_port: int = field(default_factory=free_port)
+    mark: str = field(default_factory=lambda: secrets.token_hex(16))
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.token_file.unlink(missing_ok=True)
+        inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+        measured = {name: value for name, value in os.environ.items() if name.startswith("COV")}
+        with (self.folder / "up.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*TOLLGRAM, "up", "--port", str(self.port), "--sandbox-port", str(self.sandbox_port)],
+                cwd=self.folder,
+                env={**inherited, **measured, **self.settings, "MARK_OF_THE_TEST": self.mark},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.started.append(process)
+        return process
+
+    def ready(self) -> None:
+        """Whoever leaves the token to try it with has nothing left to start."""
+        eventually(self.token_file.exists, within_s=30)
+
+    @property
+    def token_file(self) -> Path:
+        return self.folder / "var" / "demo-token"
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.folder / "var" / "secrets.env"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "up.log").read_text()
+
+    def living(self, command: str = "") -> list[int]:
+        """Processes that came of it, by the mark in their environment; or those that run this command of ours."""
+        found = []
+        for task in TASKS.glob("[0-9]*"):
+            try:
+                environment, words = (task / "environ").read_bytes(), (task / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if f"MARK_OF_THE_TEST={self.mark}".encode() in environment and (not command or command.encode() in words):
+                found.append(int(task.name))
+        return found
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    with watched(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Ready, in a folder with the example of settings, a database of the operator's, and a secret made up before."""
+    with watched(tmp_path_factory.mktemp("up")) as one:
+        (one.folder / ".env").write_text((ROOT / ".env.example").read_text())
+        one.secrets_file.parent.mkdir()
+        one.secrets_file.write_text(f"AUTH_JWT_SECRET={'k' * 40}\n")
+        one.secrets_file.chmod(0o644)
+        one.settings = {"DATABASE_URL": f"sqlite:///{one.folder}/real.db", "INVOICE_SIGNING_KEYS": "s" * 40}
+        one.start()
+        one.ready()
+        yield one
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[Up]:
+    if not (TASKS / "self" / "environ").exists():
+        pytest.skip("without /proc nobody can tell which processes are left")
+    (folder / "catalog.toml").write_text(CATALOG)
+    one = Up(folder)
+    yield one
+    for process in one.started:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(STOPS_WITHIN_S)
+    for left in one.living():
+        os.kill(left, signal.SIGKILL)
+
+
+def test_a_newcomer_buys_a_plan(running: Up) -> None:
+    service, sandbox = f"http://127.0.0.1:{running.port}", f"http://127.0.0.1:{running.sandbox_port}"
+
+    assert "until" in buy(service, sandbox, running.token_file.read_text())
+    assert f"Buy a plan       {sandbox}/\n" in running.log
+    assert f"{service}/internal/v1/users/1001/features/signals" in running.log
+    assert httpx.get(sandbox, timeout=5).status_code == 200
+
+
+@pytest.mark.threat(34)
+def test_secrets_are_made_up_where_they_are_missing_and_kept_from_others(running: Up) -> None:
+    kept = written_settings(running.secrets_file)
+
+    assert set(kept) == {"AUTH_JWT_SECRET", "TELEGRAM_WEBHOOK_SECRET"}
+    assert kept["AUTH_JWT_SECRET"] == "k" * 40
+    assert len(kept["TELEGRAM_WEBHOOK_SECRET"]) >= 32
+    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in (running.secrets_file, running.token_file)] == [
+        "0o600",
+        "0o600",
+    ]
+    assert [secret for secret in (*kept.values(), "s" * 40) if secret in running.log] == []
+
+
+@pytest.mark.threat(44)
+def test_play_money_never_reaches_the_operator_s_database(running: Up) -> None:
+    assert not (running.folder / "real.db").exists()
+    assert (running.folder / "var" / f"sandbox-{running.sandbox_port}.db").exists()
+
+
+def test_another_one_beside_it_is_told_that_the_port_is_busy(running: Up, up: Up) -> None:
+    up.port = running.port
+
+    assert up.start().wait(STOPS_WITHIN_S) == 1
+    assert up.log.startswith(f"Port {running.port} of 127.0.0.1: address already in use.\n")
+
+
+def test_stopped_it_leaves_nothing_behind_but_its_secrets(running: Up) -> None:
+    kept = written_settings(running.secrets_file)
+    process = running.started[-1]
+    assert len(running.living()) == 3
+    process.terminate()
+
+    assert process.wait(STOPS_WITHIN_S) == 0
+    assert running.living() == []
+    assert not listening(running.port)
+    assert not listening(running.sandbox_port)
+    assert running.log.endswith("Stopped.\n")
+    assert "Traceback" not in running.log
+    assert written_settings(running.secrets_file) == kept
+
+
+def sandbox_answers(up: Up) -> bool:
+    return listening(up.sandbox_port)
+
+
+def schema_is_made(up: Up) -> bool:
+    return bool(up.living("migrate"))
+
+
+def service_starts(up: Up) -> bool:
+    return bool(up.living("serve"))
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda told: told.name)
+@pytest.mark.parametrize(
+    "moment", [sandbox_answers, schema_is_made, service_starts], ids=lambda moment: moment.__name__
+)
+def test_told_to_stop_while_it_starts_it_leaves_nothing_behind(
+    up: Up, moment: Callable[[Up], bool], told: signal.Signals
+) -> None:
+    process = up.start()
+    eventually(lambda: moment(up), within_s=20)
+    process.send_signal(told)
+
+    assert process.wait(STOPS_WITHIN_S) == 0
+    assert up.living() == []
+    assert "Traceback" not in up.log
+
+
+def test_told_twice_it_waits_for_nobody(up: Up) -> None:
+    process = up.start()
+    up.ready()
+    (service,) = up.living("serve")
+    os.kill(service, signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    while process.poll() is None and time.monotonic() - began < STOPS_WITHIN_S:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+
+    assert process.returncode == 0
+    assert time.monotonic() - began < 15
+    assert up.living() == []
+
+
+@pytest.mark.parametrize("part", ["sandbox", "serve"])
+def test_where_a_part_ends_all_ends_and_says_which(up: Up, part: str) -> None:
+    process = up.start()
+    up.ready()
+    (victim,) = up.living(part)
+    os.kill(victim, signal.SIGKILL)
+
+    assert process.wait(STOPS_WITHIN_S) == 1
+    assert up.living() == []
+    name = {"serve": "service"}.get(part, part)
+    assert up.log.splitlines()[-2:] == [
+        f"The {name} was ended by SIGKILL.",
+        "What it said stands above; ask: tollgram doctor",
+    ]
+
+
+@pytest.mark.parametrize("which", ["port", "sandbox_port"])
+def test_a_busy_port_is_told_before_anything_is_started(up: Up, which: str) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", getattr(up, which)))
+        busy.listen()
+        process = up.start()
+
+        assert process.wait(STOPS_WITHIN_S) == 1
+    what, remedy = up.log.splitlines()
+    assert what == f"Port {getattr(up, which)} of 127.0.0.1: address already in use."
+    assert remedy.startswith(f"Choose another one: make run {which.upper()}=")
+    assert up.living() == []
+
+
+def test_one_port_is_not_enough_for_two(up: Up) -> None:
+    up.sandbox_port = up.port
+
+    assert up.start().wait(STOPS_WITHIN_S) == 2
+    assert len(up.log.splitlines()) == 2
+
+
+def test_mistakes_in_settings_and_catalog_are_told_before_anything_is_started(up: Up) -> None:
+    up.settings = {"LOG_LEVEL": "canary", "INVOICE_TTL_SECONDS": "canary"}
+    assert up.start().wait(STOPS_WITHIN_S) == 2
+    assert sorted(line.partition(":")[0] for line in up.log.splitlines()[:2]) == ["INVOICE_TTL_SECONDS", "LOG_LEVEL"]
+    assert "canary" not in up.log
+
+    up.settings = {}
+    (up.folder / "catalog.toml").write_text(CATALOG.replace("1250", "0"))
+    assert up.start().wait(STOPS_WITHIN_S) == 2
+    assert "catalog.toml: plans.gold_1m.prices.XTR: " in up.log
+    assert up.living() == []
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

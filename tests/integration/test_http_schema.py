@@ -1,0 +1,138 @@
+"""The API's document tells the truth: a program that knows nothing else tries every operation by it."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrypoints.http.app import ROUTES
+from entrypoints.http.openapi import ROUTES as OF_THE_DOCUMENT_ITSELF
+from tests.integration.buying import buy, newcomer
+from tests.integration.conftest import set_webhook
+from tests.integration.sandbox_server import Json, SandboxServer
+from tests.integration.service import LOOPBACK, WEBHOOK_SECRET, Service
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+CASES_AN_OPERATION = 30
+WITHIN_S = 90
+# What a document can't say: which plans there are, which cursors were given out, and that 1.0 is no update_id.
+CONFIGURATION = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "403", "409", "422"]
+
+[[operations]]
+include-name = "GET /api/v1/me/payments"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+
+[[operations]]
+include-tag = "For Telegram"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+"""
+
+
+@pytest.fixture(scope="module")
+def service(telegram: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("service"), telegram.url, {"PURCHASE_ATTEMPTS_PER_MINUTE": "1000"}) as running:
+        set_webhook(telegram, running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> Json:
+    found: Json = LOOPBACK.get(f"{service.url}/schema/openapi.json").raise_for_status().json()
+    return found
+
+
+def test_every_route_of_the_service_is_in_the_document_and_no_other(document: Json) -> None:
+    served = {
+        (re.sub(r"\{(\w+):\w+\}", r"{\1}", path), method.lower())
+        for route in ROUTES
+        if route not in OF_THE_DOCUMENT_ITSELF
+        for path in route.paths
+        for method in route.http_methods
+    }
+
+    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == served
+
+
+def test_the_document_is_whole(document: Json) -> None:
+    assert document["openapi"].startswith("3.1")
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references == set(document["components"]["schemas"])
+    for operation in operations:
+        assert operation["summary"]
+        assert "200" in operation["responses"]
+        schemes = {name for choice in operation["security"] for name in choice}
+        assert schemes <= set(document["components"]["securitySchemes"])
+        assert not schemes or "401" in operation["responses"]
+
+
+def test_the_same_document_is_at_its_own_address_and_for_whoever_wants_json(service: Service, document: Json) -> None:
+    assert LOOPBACK.get(f"{service.url}/schema", headers={"Accept": "application/json"}).json() == document
+    assert LOOPBACK.get(f"{service.url}/schema").json() == document
+
+
+def test_the_page_shows_every_operation_and_loads_nothing_from_anywhere(service: Service, document: Json) -> None:
+    page = LOOPBACK.get(f"{service.url}/schema", headers={"Accept": "text/html,application/xhtml+xml"})
+
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "://" not in page.text
+    assert "<script" not in page.text
+    for path in document["paths"]:
+        assert f"<code>{path}</code>" in page.text
+    (style,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text)
+    assert LOOPBACK.get(service.url + style).headers["Content-Type"].startswith("text/css")
+
+
+def test_schemathesis_finds_no_answer_that_the_document_does_not_tell_of(
+    service: Service, telegram: SandboxServer, document: Json, tmp_path: Path
+) -> None:
+    ada = newcomer(telegram)
+    for plan_code in ("day_pass", "founder"):
+        buy(service, telegram, ada, plan_code)
+    (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
+    (tmp_path / "openapi.json").write_text(json.dumps(of_the_bot_main(document)))
+    tried = subprocess.run(
+        [
+            str(SCHEMATHESIS),
+            "run",
+            str(tmp_path / "openapi.json"),
+            f"--url={service.url}",
+            f"--header=Authorization: Bearer {service.token(ada, 'entitlements:read')}",
+            f"--header=X-Telegram-Bot-Api-Secret-Token: {WEBHOOK_SECRET}",
+            f"--max-examples={CASES_AN_OPERATION}",
+            "--seed=1",
+            "--continue-on-failure",
+            "--warnings=off",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    assert f"{len([method for methods in document['paths'].values() for method in methods])} total" in tried.stdout
+    assert service.log_lines("request.failed") == []
+
+
+def of_the_bot_main(document: Json) -> Any:
+    """The same document for one who knows that there is only this bot."""
+    text = json.dumps(document)
+    narrowed = json.loads(text)
+    narrowed["components"]["schemas"]["Purchase"]["properties"]["bot"] = {"const": "main"}
+    for methods in narrowed["paths"].values():
+        for operation in methods.values():
+            for parameter in operation["parameters"]:
+                if parameter["name"] == "bot":
+                    parameter["schema"] = {"const": "main"}
+    return narrowed
