@@ -26,7 +26,7 @@ from application.messages import (
     TermsOfSale,
     Welcome,
 )
-from application.ports import Clock, Journal, TrailEntry, Transaction, UnitOfWork
+from application.ports import Clock, Journal, KeptCheckout, TrailEntry, Transaction, UnitOfWork
 from application.shop import Shop
 from domain.catalog import Method
 from domain.entitlement import holdings
@@ -185,6 +185,8 @@ class AnswerPress:
             case Cancel():
                 return self._cancel(tx, press, action, now)
             case OpenPortal():
+                if not tx.payments.any_by_stripe(press.user_id):
+                    return None, Toast.OUTDATED, None
                 return _letter(press, PortalInvitation(user_id=press.user_id)), Toast.DONE, None
             case _:
                 assert_never(action)
@@ -205,6 +207,9 @@ class AnswerPress:
         except (UnknownPlan, MethodUnavailable, AlreadyEntitled, RateLimited) as refusal:
             event = PurchaseRefused(user_id=press.user_id, plan_code=wanted.plan_code, code=refusal.code)
             return _letter(press, self._declined(tx, press, wanted, refusal, now)), Toast.DONE, event
+        if invoice.method is Method.STRIPE:
+            begun = KeptCheckout(invoice_id=invoice.id)
+            tx.checkouts.add(begun, user_id=press.user_id, key=None, fingerprint="", now=now)
         return self.shop.letter(invoice), Toast.INVOICE_SENT, InvoiceIssued(invoice=invoice)
 
     def _declined(

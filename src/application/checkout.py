@@ -7,8 +7,8 @@ import hashlib
 from dataclasses import dataclass
 
 from application.invoicing import Order
-from application.ports import Checkout, Clock, Journal, KeptCheckout, UnitOfWork
-from application.shop import Shop
+from application.ports import Checkout, CheckoutSession, Clock, Journal, KeptCheckout, Transaction, UnitOfWork
+from application.shop import SHORTEST_PAGE, Shop
 from domain.errors import IdempotencyMismatch, NotFound, ProviderUnavailable, Refusal
 from domain.events import CheckoutMismatched, InvoiceIssued, InvoiceNotSent, InvoiceSent, PurchaseRefused
 from domain.ids import PlanCode, UserId
@@ -36,14 +36,16 @@ class CheckoutDesk:
             return tx.customers.add(user_id, made)
 
     def page(self, invoice: Invoice) -> KeptCheckout:
-        """The page where the invoice is paid. Raises ProviderUnavailable, and has then told why to the operator."""
-        payload = self.shop.signer.sign(invoice.terms, invoice.bot)
+        """The page where the invoice is paid, made once.
+
+        Raises ProviderUnavailable, and has then told why to the operator.
+        """
+        with self.work.look() as tx:
+            kept = tx.checkouts.of(invoice.id)
+        if kept and kept.url:
+            return kept
         try:
-            session = self.checkout.open(invoice, payload, self.customer(invoice.payer))
-            if session.price != invoice.offer.price:
-                self.journal.record(CheckoutMismatched(invoice=invoice, asked_for=session.price))
-                self.checkout.expire(session.id)
-                raise ProviderUnavailable("Stripe asks for another price than ours. Nothing was charged.")
+            session = self._session(invoice)
         except ProviderUnavailable as problem:
             self.journal.record(InvoiceNotSent(invoice=invoice, problem=str(problem)))
             raise
@@ -52,6 +54,27 @@ class CheckoutDesk:
             tx.checkouts.opened(opened)
         self.journal.record(InvoiceSent(invoice=invoice, telegram_message_id=None))
         return opened
+
+    def portal(self, user_id: UserId, return_url: str) -> str:
+        """The customer's own page. Raises NotFound where the user never paid by Stripe, and ProviderUnavailable."""
+        with self.work.look() as tx:
+            if not tx.payments.any_by_stripe(user_id):
+                raise NotFound("This user has never paid by Stripe.")
+        return self.checkout.portal(self.customer(user_id), return_url)
+
+    def _session(self, invoice: Invoice) -> CheckoutSession:
+        payload = self.shop.signer.sign(invoice.terms, invoice.bot)
+        session = self.checkout.open(invoice, payload, self.customer(invoice.payer))
+        if session.price == invoice.offer.price:
+            return session
+        self.journal.record(CheckoutMismatched(invoice=invoice, asked_for=session.price))
+        try:
+            self.checkout.expire(session.id)
+        finally:
+            # For this invoice Stripe would give the same page for ever: who asks again shall get a new one.
+            with self.work.begin() as tx:
+                tx.checkouts.release(invoice.id)
+        raise ProviderUnavailable("Stripe asks for another price than ours. Nothing was charged.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +87,50 @@ class OpenCheckout:
         """The invoice and its page; with the caller's `key` used before, those of that time.
 
         Raises what `Shop.issue` raises, IdempotencyMismatch where the key came with another order, and
-        ProviderUnavailable.
+        ProviderUnavailable, after which the same can be asked again.
         """
-        invoice, kept = self._invoice(order, key)
-        return invoice, kept if kept.url else self.desk.page(invoice)
-
-    def _invoice(self, order: Order, key: str | None) -> tuple[Invoice, KeptCheckout]:
-        desk, fingerprint = self.desk, _fingerprint(order)
         try:
-            with desk.work.begin() as tx:
+            with self.desk.work.begin() as tx:
                 tx.lock(users=[order.user_id])
-                if key and (known := tx.checkouts.by_key(order.user_id, key)):
-                    before, kept = known
-                    if before != fingerprint:
-                        raise IdempotencyMismatch("This Idempotency-Key came with another body before.")
-                    return tx.invoices.of([kept.invoice_id])[kept.invoice_id], kept
-                now = desk.clock.now()
-                invoice = desk.shop.issue(
-                    tx,
-                    user_id=order.user_id,
-                    bot=order.bot,
-                    plan_code=order.plan_code,
-                    method=order.method,
-                    language=order.language,
-                    now=now,
-                )
-                kept = KeptCheckout(invoice_id=invoice.id)
-                tx.checkouts.add(kept, user_id=order.user_id, key=key, fingerprint=fingerprint, now=now)
+                known = self._known(tx, order, key) if key else None
+                invoice = known or self._issued(tx, order, key or None)
         except Refusal as refusal:
-            desk.journal.record(
+            self.desk.journal.record(
                 PurchaseRefused(user_id=order.user_id, plan_code=PlanCode(order.plan_code), code=refusal.code)
             )
             raise
-        desk.journal.record(InvoiceIssued(invoice=invoice))
-        return invoice, kept
+        if known is None:
+            self.desk.journal.record(InvoiceIssued(invoice=invoice))
+        return invoice, self.desk.page(invoice)
+
+    def _known(self, tx: Transaction, order: Order, key: str) -> Invoice | None:
+        """The invoice that the key stands for, as long as there is a page for it or can be."""
+        known = tx.checkouts.by_key(order.user_id, key)
+        if known is None:
+            return None
+        before, kept = known
+        if before != _fingerprint(order):
+            raise IdempotencyMismatch("This Idempotency-Key came with another body before.")
+        invoice = tx.invoices.of([kept.invoice_id])[kept.invoice_id]
+        if kept.url or self.desk.clock.now() + SHORTEST_PAGE <= invoice.expires_at:
+            return invoice
+        tx.checkouts.release(invoice.id)
+        return None
+
+    def _issued(self, tx: Transaction, order: Order, key: str | None) -> Invoice:
+        now = self.desk.clock.now()
+        invoice = self.desk.shop.issue(
+            tx,
+            user_id=order.user_id,
+            bot=order.bot,
+            plan_code=order.plan_code,
+            method=order.method,
+            language=order.language,
+            now=now,
+        )
+        begun = KeptCheckout(invoice_id=invoice.id)
+        tx.checkouts.add(begun, user_id=order.user_id, key=key, fingerprint=_fingerprint(order), now=now)
+        return invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +141,7 @@ class OpenPortal:
 
     def __call__(self, user_id: UserId, return_url: str) -> str:
         """Its address. Raises NotFound where the user never paid by Stripe, and ProviderUnavailable."""
-        with self.desk.work.look() as tx:
-            customer_id = tx.customers.of(user_id) if tx.payments.any_by_stripe(user_id) else None
-        if customer_id is None:
-            raise NotFound("This user has never paid by Stripe.")
-        return self.desk.checkout.portal(customer_id, return_url)
+        return self.desk.portal(user_id, return_url)
 
 
 def _fingerprint(order: Order) -> str:

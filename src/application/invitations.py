@@ -6,7 +6,7 @@ from typing import assert_never
 from application.checkout import CheckoutDesk
 from application.messages import CheckoutInvitation, Letter, Message, PortalInvitation, PurchaseDeclined
 from application.ports import Delivery, Messenger
-from domain.errors import ProviderUnavailable
+from domain.errors import MethodUnavailable, NotFound, ProviderUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class InvitingMessenger(Messenger):
                         invoice = tx.invoices.of([message.invoice_id])[message.invoice_id]
                     return replace(message, url=self.desk.page(invoice).url)
                 case PortalInvitation():
-                    customer_id = self.desk.customer(message.user_id)
-                    return replace(message, url=self.desk.checkout.portal(customer_id, self.return_url))
+                    return replace(message, url=self.desk.portal(message.user_id, self.return_url))
                 case _:
                     assert_never(message)
-        except ProviderUnavailable as problem:
+        except (ProviderUnavailable, MethodUnavailable, NotFound) as problem:
             return PurchaseDeclined(code=problem.code)

@@ -13,9 +13,10 @@ from domain.invoice import Invoice
 from domain.payload import PayloadSigner
 
 ATTEMPTS_WITHIN = timedelta(seconds=60)
-STRIPE_LEAST = timedelta(minutes=31)
-"""A page of Stripe's lives half an hour at least, counted from when Stripe makes it
+SHORTEST_PAGE = timedelta(minutes=30)
+"""A page of Stripe's lives as long at least, counted from when Stripe makes it
 (https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at)."""
+STRIPE_LEAST = SHORTEST_PAGE + timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
