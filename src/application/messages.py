@@ -153,9 +153,10 @@ class PartReturned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessSuspended:
-    """The payment is disputed at the user's bank."""
+    """The payment is disputed at the user's bank. `ended` as in PaymentReturned."""
 
     plan: str
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from application.messages import Letter, PaymentReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
-from domain.entitlement import Revocation, revoke
+from domain.entitlement import Entitlement, Revocation, holdings, revoke
 from domain.events import EntitlementRevoked, Event, PaymentRefunded, RefundCameFirst
 from domain.ids import EntitlementId
 from domain.payment import Payment, PaymentStatus, Refund
@@ -40,19 +40,28 @@ class RecordRefund:
                 tx.lock(users=[payment.charge.payer])
                 refunded = payment.refunded(refund.refunded_at)
                 tx.payments.update(refunded)
-                revocation = end_access(tx, payment, self.ids, now)
-                tx.outbox.add([_letter(tx, refunded, ended=revocation is not None and revocation.lost)], now)
+                span, ended = self._end(tx, payment, now)
+                tx.outbox.add([_letter(tx, payment, ended=ended)], now)
                 events.append(PaymentRefunded(payment=refunded))
-                if revocation:
-                    events.append(EntitlementRevoked(entitlement=revocation.ended[0]))
+                if span:
+                    events.append(EntitlementRevoked(entitlement=span))
         self.journal.record(*events)
 
+    def _end(self, tx: Transaction, payment: Payment, now: datetime) -> tuple[Entitlement | None, bool]:
+        """The span that the payment opened, and whether the user lost the plan with it."""
+        if living := tx.entitlements.living_of(payment.id):
+            revocation = end_access(tx, living, self.ids, now)
+            return revocation.ended[0], revocation.lost
+        # Interrupted by a dispute: what was left of it will never go on.
+        interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
+        if interrupted is None:
+            return None, False
+        held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
+        return interrupted, interrupted.plan_code not in held
 
-def end_access(tx: Transaction, payment: Payment, ids: Ids, now: datetime) -> Revocation | None:
-    """End what that payment opened, and let later spans of the plan move up; None where nothing is open."""
-    living = tx.entitlements.living_of(payment.id)
-    if living is None:
-        return None
+
+def end_access(tx: Transaction, living: Entitlement, ids: Ids, now: datetime) -> Revocation:
+    """End that span at once, and let later spans of the plan move up."""
     held = tx.entitlements.held_by([living.user_id], now).get(living.user_id, ())
     revocation = revoke(living, among=held, new_ids=_new_ids(ids), now=now)
     tx.entitlements.end(revocation.ended)
@@ -66,6 +75,7 @@ def _new_ids(ids: Ids) -> Iterator[EntitlementId]:
 
 
 def _letter(tx: Transaction, payment: Payment, *, ended: bool) -> Letter:
+    """Tells of what was left of the payment until now: of a part that went back before, the user knows."""
     charge = payment.charge
     invoice = tx.invoices.of([payment.invoice_id]).get(payment.invoice_id) if payment.invoice_id else None
     return Letter(
@@ -73,7 +83,7 @@ def _letter(tx: Transaction, payment: Payment, *, ended: bool) -> Letter:
         chat_id=charge.payer,
         language=invoice.language if invoice else "en",
         message=PaymentReturned(
-            price=Price(amount=charge.paid.amount, currency=charge.paid.currency),
+            price=Price(amount=payment.left, currency=charge.paid.currency),
             plan=invoice.offer.title if invoice else None,
             ended=ended,
         ),

@@ -10,7 +10,10 @@ from domain.entitlement import Entitlement, holdings, resume
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded
 from domain.ids import EntitlementId
 from domain.invoice import Invoice
-from domain.payment import ChargeStanding, Payment, PaymentStatus
+from domain.payment import ChargeStanding, Payment
+
+_News = tuple[Event, Message]
+"""What happened, for the operator and for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,48 +30,61 @@ class FollowCharge:
     journal: Journal
 
     def __call__(self, standing: ChargeStanding) -> None:
-        """Does nothing for a charge that is not known, or was given back."""
-        events: list[Event] = []
+        """Does nothing for a charge that is not known; of one that was given back only the disputes are noted."""
+        news: list[_News] = []
         with self.work.begin() as tx:
             tx.lock(charges=[standing.key])
             now = self.clock.now()
             before = tx.payments.of([standing.key]).get(standing.key)
-            if before is None or before.status is PaymentStatus.REFUNDED:
+            if before is None:
                 return
             tx.lock(users=[before.charge.payer])
             after = before.told(standing)
-            told: list[Message] = []
             invoice = tx.invoices.of([after.invoice_id]).get(after.invoice_id) if after.invoice_id else None
-            if after.amount_refunded != before.amount_refunded:
-                events.append(PaymentPartlyRefunded(payment=after))
-                told.append(_part(before, after, invoice))
-            if after.in_dispute and not before.in_dispute:
-                if revocation := end_access(tx, after, self.ids, now):
-                    interrupted = revocation.ended[0]
-                    after = replace(after, suspended=interrupted.id)
-                    events.append(EntitlementSuspended(entitlement=interrupted, payment=after))
-                    told.append(AccessSuspended(plan=_title(interrupted, invoice)))
-            elif after.suspended and not after.in_dispute:
-                resumed = self._resume(tx, after.suspended, now)
-                after = replace(after, suspended=None)
-                if resumed:
-                    events.append(EntitlementRestored(entitlement=resumed, payment=after))
-                    told.append(AccessRestored(plan=_title(resumed, invoice), expires_at=resumed.expires_at))
+            if after.given_back:
+                after = replace(before, disputes=after.disputes)
+            else:
+                if after.amount_refunded != before.amount_refunded:
+                    news.append((PaymentPartlyRefunded(payment=after), _part(before, after, invoice)))
+                if after.in_dispute and after.suspended is None:
+                    after, suspended = self._suspend(tx, after, invoice, now)
+                    news += suspended
+                elif after.suspended and not after.in_dispute:
+                    after, restored = self._restore(tx, after, after.suspended, invoice, now)
+                    news += restored
             if after == before:
                 return
             tx.payments.update(after)
             tx.trail.add([_entry(after, now)])
-            tx.outbox.add([_letter(after, invoice, message) for message in told], now)
-        self.journal.record(*events)
+            tx.outbox.add([_letter(after, invoice, message) for _, message in news], now)
+        self.journal.record(*(event for event, _ in news))
 
-    def _resume(self, tx: Transaction, suspended: EntitlementId, now: datetime) -> Entitlement | None:
+    def _suspend(
+        self, tx: Transaction, payment: Payment, invoice: Invoice | None, now: datetime
+    ) -> tuple[Payment, list[_News]]:
+        living = tx.entitlements.living_of(payment.id)
+        if living is None or not living.held(now):
+            return payment, []  # never granted, or over by itself: there is nothing to interrupt
+        revocation = end_access(tx, living, self.ids, now)
+        interrupted = revocation.ended[0]
+        suspended = replace(payment, suspended=interrupted.id)
+        message = AccessSuspended(plan=_title(interrupted, invoice), ended=revocation.lost)
+        return suspended, [(EntitlementSuspended(entitlement=interrupted, payment=suspended), message)]
+
+    def _restore(
+        self, tx: Transaction, payment: Payment, suspended: EntitlementId, invoice: Invoice | None, now: datetime
+    ) -> tuple[Payment, list[_News]]:
+        restored = replace(payment, suspended=None)
         interrupted = tx.entitlements.get(suspended)
         if interrupted is None:
-            return None
+            return restored, []
         held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
         resumed = resume(interrupted, id=self.ids.entitlement(), held=held.get(interrupted.plan_code), now=now)
-        tx.entitlements.add([resumed] if resumed else [])
-        return resumed
+        if resumed is None:
+            return restored, []
+        tx.entitlements.add([resumed])
+        message = AccessRestored(plan=_title(resumed, invoice), expires_at=resumed.expires_at)
+        return restored, [(EntitlementRestored(entitlement=resumed, payment=restored), message)]
 
 
 def _title(entitlement: Entitlement, invoice: Invoice | None) -> str:

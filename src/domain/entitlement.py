@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from domain.catalog import Offer
-from domain.duration import END_OF_TIME, LIFETIME, Duration, Unit
+from domain.duration import END_OF_TIME, Duration, Unit
 from domain.ids import EntitlementId, PaymentId, PlanCode, UserId
 
 
@@ -94,7 +94,7 @@ def grant(
     """
     if held is not None and held.endless:
         raise ValueError("nothing extends a lifetime")
-    starts_at = now if held is None or held.expires_at is None else max(now, held.expires_at)
+    starts_at = _following(held, now)
     return Entitlement(
         id=id,
         user_id=user_id,
@@ -149,16 +149,16 @@ def revoke(
 
 
 def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None, now: datetime) -> Entitlement | None:
-    """What was left of a span when it was interrupted, from now or from the end of what is held; None of nothing."""
-    if interrupted.revoked_at is None or (held is not None and held.endless):
+    """What was left of a span when it was interrupted, from now or from the end of what is held; None of nothing.
+
+    Beside what is held for life it runs from now on: nothing can follow that, and that may be given back yet.
+    """
+    if interrupted.revoked_at is None:
         return None
-    starts_at = now if held is None or held.expires_at is None else max(now, held.expires_at)
-    duration = LIFETIME
-    if interrupted.expires_at is not None:
-        left = interrupted.expires_at - max(interrupted.revoked_at, interrupted.starts_at)
-        if left < timedelta(seconds=1):
-            return None
-        duration = Duration(count=left // timedelta(seconds=1), unit=Unit.SECOND)
+    duration = _left_at(interrupted, interrupted.revoked_at)
+    if duration is None:
+        return None
+    starts_at = _following(held, now)
     return replace(
         interrupted,
         id=id,
@@ -168,3 +168,16 @@ def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None,
         expires_at=duration.after(starts_at),
         revoked_at=None,
     )
+
+
+def _following(held: Holding | None, now: datetime) -> datetime:
+    """Where the next span begins."""
+    return now if held is None or held.expires_at is None or held.endless else max(now, held.expires_at)
+
+
+def _left_at(span: Entitlement, at: datetime) -> Duration | None:
+    """How much of it was still to come; in whole seconds where it had begun."""
+    if span.expires_at is None or at <= span.starts_at:
+        return span.duration
+    seconds = (span.expires_at - at) // timedelta(seconds=1)
+    return Duration(count=seconds, unit=Unit.SECOND) if seconds > 0 else None

@@ -126,6 +126,11 @@ class Payment:
         return DisputeState.WITHDRAWN in self.disputes.values()
 
     @property
+    def given_back(self) -> bool:
+        """Whether all of it went back, by what is known: a dispute that was lost counts as a refund."""
+        return self.left <= 0 or DisputeState.LOST in self.disputes.values()
+
+    @property
     def left(self) -> int:
         """What was not given back, in minor units."""
         return self.charge.paid.amount - self.amount_refunded
