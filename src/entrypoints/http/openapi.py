@@ -14,11 +14,15 @@ from entrypoints.http import reference_page
 from entrypoints.http.problems import MEDIA_TYPE, STATUS, Problem
 from entrypoints.http.shapes import (
     CatalogShape,
+    CheckoutPage,
+    CheckoutRequest,
     EntitlementList,
     FeatureAnswer,
     Health,
     InvoiceLink,
     PaymentList,
+    PortalPage,
+    PortalRequest,
     Purchase,
     SentInvoice,
 )
@@ -28,12 +32,14 @@ Security = list[dict[str, list[str]]]
 USER: Security = [{"user": []}, {"mini_app": []}]
 SERVICE: Security = [{"service": []}]
 TELEGRAM: Security = [{"telegram": []}]
+STRIPE: Security = [{"stripe": []}]
 _REFERENCE = "#/components/schemas/{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One thing that can be called. `problems` are the codes of the errors that it answers with."""
+    """One thing that can be called. `problems` are the codes of the errors that it answers with;
+    `names` is what a provider's message must have."""
 
     method: str
     path: str
@@ -47,6 +53,9 @@ class Operation:
     answer_type: str = "application/json"
     problems: tuple[str, ...] = ()
     query: Mapping[str, Mapping[str, Any]] | None = None
+    header: Mapping[str, Mapping[str, Any]] | None = None
+    status: int = 200
+    names: str = "update_id"
 
 
 _USER_ID = {"type": "integer", "minimum": 1, "maximum": MAX_USER_ID}
@@ -54,6 +63,10 @@ _PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "user_id": _USER_ID,
     "feature": {"type": "string", "minLength": 1, "maxLength": 64},
     "bot": {"type": "string", "pattern": "^[a-z0-9_]{1,32}$"},
+}
+_MESSAGE_IDS: Mapping[str, Mapping[str, Any]] = {
+    "update_id": {"type": "integer", "minimum": 0},
+    "id": {"type": "string", "pattern": "^evt_"},
 }
 _BUYING = (
     "invalid_request",
@@ -105,6 +118,39 @@ OPERATIONS = (
         body=Purchase,
         answer=InvoiceLink,
         problems=_BUYING,
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/billing/checkout",
+        name="checkout",
+        summary="Make a page of Stripe's where a plan is paid",
+        group="For users",
+        security=USER,
+        body=CheckoutRequest,
+        answer=CheckoutPage,
+        status=201,
+        problems=(*_BUYING, "idempotency_mismatch"),
+        header={"Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,255}$"}},
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/billing/portal",
+        name="portal",
+        summary="Lead to the user's own page at Stripe",
+        group="For users",
+        security=USER,
+        body=PortalRequest,
+        answer=PortalPage,
+        problems=(
+            "invalid_request",
+            "unauthenticated",
+            "not_found",
+            "too_large",
+            "unsupported_media_type",
+            "method_unavailable",
+            "provider_unavailable",
+            "unavailable",
+        ),
     ),
     Operation(
         method="get",
@@ -168,6 +214,16 @@ OPERATIONS = (
         problems=(*_WEBHOOK, "not_found"),
     ),
     Operation(
+        method="post",
+        path="/api/v1/billing/stripe/webhook",
+        name="stripeWebhook",
+        summary="An event of Stripe",
+        group="For Stripe",
+        security=STRIPE,
+        names="id",
+        problems=("invalid_request", "not_found", "too_large", "unsupported_media_type", "unavailable"),
+    ),
+    Operation(
         method="get", path="/health/live", name="live", summary="Does it run?", group="For operators", answer=Health
     ),
     Operation(
@@ -217,6 +273,7 @@ def document() -> dict[str, Any]:
                     "description": "tma, a space, and the Mini App's initData",
                 },
                 "service": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "with a scope"},
+                "stripe": {"type": "apiKey", "in": "header", "name": "Stripe-Signature"},
                 "telegram": {"type": "apiKey", "in": "header", "name": "X-Telegram-Bot-Api-Secret-Token"},
             },
         },
@@ -231,6 +288,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "parameters": [
             *_parameters({name: _PARAMETERS[name] for name in _PARAMETERS if f"{{{name}}}" in operation.path}, "path"),
             *_parameters(operation.query or {}, "query"),
+            *_parameters(operation.header or {}, "header"),
         ],
         "responses": _responses(operation),
         "security": operation.security or [],
@@ -246,8 +304,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
                 "application/json": {
                     "schema": {
                         "type": "object",
-                        "required": ["update_id"],
-                        "properties": {"update_id": {"type": "integer", "minimum": 0}},
+                        "required": [operation.names],
+                        "properties": {operation.names: _MESSAGE_IDS[operation.names]},
                     }
                 }
             },
@@ -266,7 +324,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     schema: dict[str, Any] = _ref(operation.answer) if operation.answer else {}
     if not operation.answer and operation.answer_type == "application/json":
         schema = {"type": "object"}
-    responses = {"200": {"description": "OK", "content": {operation.answer_type: {"schema": schema}}}}
+    responses = {str(operation.status): {"description": "OK", "content": {operation.answer_type: {"schema": schema}}}}
     if operation.name == "ready":
         responses["503"] = {"description": "Not ready", "content": {"application/json": {"schema": _ref(Health)}}}
     for code in operation.problems:

@@ -68,7 +68,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Sc
     answers = []
     for status, answer in operation["responses"].items():
         answers.append(f"<dt>{status}</dt><dd>{_codes(answer['description'])}</dd>")
-        if status == "200":
+        if status.startswith("2"):
             for content in answer["content"].values():
                 yield _shape("Answer", content["schema"], schemas)
     yield f"<dl>{''.join(answers)}</dl></article>"
@@ -80,6 +80,8 @@ def _who(operation: Mapping[str, Any]) -> str:
     schemes = {name for choice in operation["security"] for name in choice}
     if "telegram" in schemes:
         return "Telegram, with <code>X-Telegram-Bot-Api-Secret-Token</code>."
+    if "stripe" in schemes:
+        return "Stripe, with <code>Stripe-Signature</code>."
     if schemes:
         return "The user's token (<code>Bearer</code>) or a Mini App's init data (<code>tma</code>)."
     return "Anybody; no token is needed."
