@@ -86,6 +86,8 @@ def sandbox(*, host: str, port: int) -> None:
             service_url=os.environ.get("SANDBOX_SERVICE_URL", ""),
             service_token=os.environ.get("SANDBOX_SERVICE_TOKEN", ""),
             service_features=tuple(os.environ.get("SANDBOX_SERVICE_FEATURES", "").split()),
+            stripe_webhook_url=os.environ.get("SANDBOX_STRIPE_WEBHOOK", ""),
+            stripe_webhook_secret=os.environ.get("STRIPE_WEBHOOK_SECRET", ""),
         ),
     )
 

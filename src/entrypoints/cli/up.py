@@ -112,6 +112,7 @@ class _Run:
                     "SANDBOX_SERVICE_URL": self._service,
                     "SANDBOX_SERVICE_TOKEN": _token(settings),
                     "SANDBOX_SERVICE_FEATURES": " ".join(features),
+                    "SANDBOX_STRIPE_WEBHOOK": f"{self._service}/api/v1/billing/stripe/webhook",
                 }
                 parts["sandbox"] = stack.enter_context(
                     self._part(["sandbox", "--port", str(self.sandbox_port)], values)
@@ -164,6 +165,9 @@ class _Run:
             "TELEGRAM_BOT_TOKEN": f"{100_000_000 + secrets.randbelow(900_000_000)}:{secrets.token_urlsafe(26)}",
             "TELEGRAM_API_BASE": self._sandbox,
             "TELEGRAM_PAYMENT_PROVIDER_TOKEN": f"sandbox:TEST:{secrets.token_hex(8)}",
+            "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(16)}",
+            "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
+            "STRIPE_API_BASE": f"{self._sandbox}/stripe",
             "PUBLIC_URL": self._service,
         }
 
