@@ -7,11 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from application.access import CheckFeature
-from application.ports import ChargeKey, Transaction
+from application.checkout import CheckoutDesk, OpenCheckout
+from application.invitations import InvitingMessenger
+from application.invoicing import Order
+from application.outbox import DeliverOutbox
+from application.ports import ChargeKey, KeptCheckout, Transaction
 from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
 from application.shop import Shop
+from application.standing import FollowCharge
 from domain.access import Access
 from domain.catalog import Catalog, Method, Offer, Plan, Tills
 from domain.duration import LIFETIME, Duration
@@ -20,10 +25,11 @@ from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, P
 from domain.invoice import Invoice, Objection, PreCheckout, Terms
 from domain.money import Money
 from domain.payload import PayloadSigner
-from domain.payment import Charge, Payment, PaymentStatus, Provider, Refund
+from domain.payment import Charge, ChargeStanding, Payment, PaymentStatus, Provider, Refund
 from tests.memory import (
     NOON,
     FixedClock,
+    MemoryCheckout,
     MemoryJournal,
     MemoryMessenger,
     MemoryState,
@@ -43,8 +49,10 @@ SECOND = timedelta(seconds=1)
 MONTH = Duration.parse("1 month")
 KEY = b"a key to sign with, 32 bytes long"
 OLD_KEY = b"the key that was used before this"
+RETURN_URL = "https://sales.example/billing/done"
 SIGNER = PayloadSigner(keys=[KEY])
 TILLS = Tills(currencies={Method.STARS: "XTR", Method.TELEGRAM: "GBP"})
+ALL_TILLS = Tills(currencies={**TILLS.currencies, Method.STRIPE: "GBP"})
 
 
 def stars(amount: int) -> Money:
@@ -157,6 +165,24 @@ def refund(of: Charge | None = None, **different: Any) -> Refund:
     return replace(valid, **different)
 
 
+def stripe_invoice(plan: Plan = GOLD, **different: Any) -> Invoice:
+    """Gold for pounds, offered to Alice at noon, to be paid on Stripe's page."""
+    return invoice(**{"method": Method.STRIPE, "offer": offer(plan, "GBP"), **different})
+
+
+def stripe_charge(of: Invoice | None = None, **different: Any) -> Charge:
+    """Alice paid exactly its price on Stripe's page."""
+    by_stripe = {"provider": Provider.STRIPE, "charge_id": ChargeId("pi_1"), "provider_charge_id": "ch_1"}
+    return charge(of or stripe_invoice(), **{**by_stripe, **different})
+
+
+def standing(of: Charge | None = None, **different: Any) -> ChargeStanding:
+    """Nothing has happened to the charge since it was made."""
+    made = of or stripe_charge()
+    valid = ChargeStanding(provider=made.provider, charge_id=made.charge_id, amount=made.paid.amount)
+    return replace(valid, **different)
+
+
 def payment(of: Charge | None = None, **different: Any) -> Payment:
     """A charge that was granted."""
     paid = of or charge()
@@ -229,6 +255,7 @@ class Service:
     ids: SequenceIds = field(default_factory=SequenceIds)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     messenger: MemoryMessenger = field(default_factory=MemoryMessenger)
+    checkout: MemoryCheckout = field(default_factory=MemoryCheckout)
 
     @property
     def state(self) -> MemoryState:
@@ -255,6 +282,24 @@ class Service:
     def refund(self, *refunds: Refund) -> None:
         for back in refunds:
             RecordRefund(work=self.work, clock=self.clock, ids=self.ids, journal=self.journal)(back)
+
+    def follow(self, *standings: ChargeStanding) -> None:
+        for told in standings:
+            FollowCharge(work=self.work, clock=self.clock, ids=self.ids, journal=self.journal)(told)
+
+    @property
+    def desk(self) -> CheckoutDesk:
+        return CheckoutDesk(
+            work=self.work, clock=self.clock, shop=self.shop, checkout=self.checkout, journal=self.journal
+        )
+
+    def open(self, order: Order, key: str | None = None) -> tuple[Invoice, KeptCheckout]:
+        return OpenCheckout(desk=self.desk)(order, key)
+
+    def deliver(self, at_most: int = 10) -> int:
+        """Carry what waits in the outbox, as far as it is due."""
+        messenger = InvitingMessenger(messenger=self.messenger, desk=self.desk, return_url=RETURN_URL)
+        return DeliverOutbox(work=self.work, clock=self.clock, messenger=messenger, journal=self.journal)(at_most)
 
     def check(self, user: UserId, feature: str) -> Access:
         return CheckFeature(work=self.work, clock=self.clock)(user, feature)
