@@ -2,7 +2,7 @@
 
 import { byId, element } from "./element.js";
 import { ask } from "./sandbox.js";
-import { duration, exactClock } from "./words.js";
+import { duration, exactClock, money } from "./words.js";
 
 const MOST_EVENTS = 300;
 
@@ -13,10 +13,11 @@ export function createBehind() {
 
   function put(kind, data) {
     const key = `${kind}:${data.number}`;
-    const node = kind === "update" ? drawUpdate(data) : drawCall(data);
+    const node = DRAWN[kind](data);
+    const group = kind.startsWith("stripe") ? "stripe" : kind;
     const known = events.get(key);
-    node.hidden = filter !== "" && filter !== kind;
-    node.dataset.kind = kind;
+    node.hidden = filter !== "" && filter !== group;
+    node.dataset.kind = group;
     if (known) {
       node.firstChild.open = known.firstChild.open;
       const focused = known.contains(document.activeElement);
@@ -59,7 +60,7 @@ export function createBehind() {
   };
 }
 
-function line({ at, way, wayLabel, name, about, status, meaning, took, body }) {
+function line({ at, way, wayLabel, tag, name, about, status, meaning, took, body }) {
   return element(
     "li",
     { class: "event" },
@@ -71,7 +72,7 @@ function line({ at, way, wayLabel, name, about, status, meaning, took, body }) {
         {},
         element("time", {}, exactClock(at)),
         element("span", { class: "way", role: "img", "aria-label": wayLabel, title: wayLabel }, way),
-        element("span", { class: "what" }, element("b", {}, name), about ? element("span", {}, about) : null),
+        element("span", { class: "what" }, tag ? element("span", { class: "tag" }, tag) : null, element("b", {}, name), about ? element("span", {}, about) : null),
         element("span", { class: `status ${meaning}` }, status),
         element("span", { class: "took" }, took),
       ),
@@ -118,7 +119,7 @@ function drawUpdate(update) {
     took: last && !(last.status === null && !last.error) ? duration(last.duration_ms) : "",
     body: () => [
       ...update.attempts.flatMap((attempt, index) => [
-        heading(`${attempt.why === "delivery" ? "Delivery" : attempt.why === "copy" ? "Copy" : attempt.why === "redelivery" ? "Delivered again" : "Injected"} ${index + 1} · ${exactClock(attempt.at)} · ${attempt.status ?? "no answer"} · ${duration(attempt.duration_ms)}${attempt.error ? ` · ${attempt.error}` : ""}`),
+        heading(`${WHY[attempt.why] ?? "Injected"} ${index + 1} · ${exactClock(attempt.at)} · ${attempt.status ?? "no answer"} · ${duration(attempt.duration_ms)}${attempt.error ? ` · ${attempt.error}` : ""}`),
         attempt.body ? json(tidy(attempt.body)) : null,
       ]).filter(Boolean),
       heading("Update"),
@@ -156,6 +157,72 @@ function drawCall(call) {
     body: () => [heading("Arguments"), json(call.arguments), heading("Answer"), json(call.answer ?? call.fault)],
   });
 }
+
+// Stripe's events go to each endpoint on their own, so there may be several deliveries of one, or none.
+function drawStripeEvent(one) {
+  const attempts = one.deliveries.flatMap((delivery) => delivery.attempts);
+  const last = attempts.at(-1);
+  const states = one.deliveries.map((delivery) => delivery.state);
+  const waiting = states.includes("waiting");
+  const count = attempts.length > 1 ? `${attempts.length} × ` : "";
+  const word = states.find((state) => state !== "delivered" && state !== "waiting");
+  let status = last?.status ?? (last?.error ? "failed" : "waiting");
+  if (states.length === 0) status = "no endpoint";
+  else if (word) status = last ? `${last.status ?? "failed"} ${word}` : word;
+  else if (waiting && last?.error) status = `${last.status ?? "failed"}, again soon`;
+  const thing = one.event?.data?.object ?? {};
+  const sum = thing.amount_total ?? thing.amount;
+  return line({
+    at: one.created_at,
+    way: "→",
+    wayLabel: "from Stripe to the service",
+    tag: "Stripe",
+    name: one.type,
+    about: one.forged ? "forged" : sum && thing.currency ? money(sum, thing.currency) : "",
+    status: `${count}${status}`,
+    meaning: word === "failed" || word === "lost" || word === "dropped" ? "refused" : word || last?.error ? "waiting" : "",
+    took: last && !(last.status === null && !last.error) ? duration(last.duration_ms) : "",
+    body: () => [
+      ...attempts.flatMap((attempt, index) => [
+        heading(`${WHY[attempt.why] ?? "Delivery"} ${index + 1} · ${exactClock(attempt.at)} · ${attempt.status ?? "no answer"} · ${duration(attempt.duration_ms)}${attempt.error ? ` · ${attempt.error}` : ""}`),
+        attempt.body ? json(tidy(attempt.body)) : null,
+      ]).filter(Boolean),
+      heading("Event"),
+      json(one.event),
+      one.forged || one.deliveries.length === 0 ? null : stripeActs(one, states),
+    ].filter(Boolean),
+  });
+}
+
+function stripeActs(one, states) {
+  const act = (label, path, body) => element("button", { type: "button", class: "plain", onclick: () => ask(path, { event_ids: [one.event_id], ...body }) }, label);
+  return element(
+    "div",
+    { class: "event-acts" },
+    states.includes("held") ? act("Release", "/stripe/release", {}) : null,
+    act("Deliver again", "/stripe/resend", {}),
+    act("10 × at once", "/stripe/resend", { times: 10, concurrent: true }),
+  );
+}
+
+function drawStripeCall(call) {
+  const refused = call.status !== 200;
+  return line({
+    at: call.at,
+    way: "←",
+    wayLabel: "from the service to Stripe",
+    tag: "Stripe",
+    name: call.method === "?" ? call.address : call.method,
+    about: call.fault || (refused ? call.answer?.error?.message ?? "" : ""),
+    status: call.status === null ? "reset" : String(call.status),
+    meaning: refused ? "waiting" : "",
+    took: duration(call.duration_ms),
+    body: () => [heading(`${call.address}${call.idempotency_key ? ` · Idempotency-Key ${call.idempotency_key}` : ""}`), json(call.arguments), heading("Answer"), json(call.answer ?? call.fault)],
+  });
+}
+
+const WHY = { delivery: "Delivery", copy: "Copy", redelivery: "Delivered again", injection: "Injected" };
+const DRAWN = { update: drawUpdate, call: drawCall, stripe_event: drawStripeEvent, stripe_call: drawStripeCall };
 
 function tidy(text) {
   try { return JSON.parse(text); } catch { return text; }

@@ -5,7 +5,8 @@ import { createChat, keyOf } from "./chat.js";
 import { byId, element } from "./element.js";
 import { openNotice, openPayment, openReceipt } from "./payment.js";
 import { ask, listen } from "./sandbox.js";
-import { createUnkind } from "./unkind.js";
+import { createDesk } from "./stripe/desk.js";
+import { createStripeUnkind, createUnkind } from "./unkind.js";
 import { fullName, money, trouble } from "./words.js";
 
 const KNOWN_COMMANDS = [{ command: "start", description: "Begin" }, { command: "buy", description: "See what there is" }];
@@ -28,6 +29,8 @@ const mine = () => [...views.values()].filter((view) => view.bot_id === bot()?.i
 
 const behind = createBehind();
 const unkind = createUnkind(() => state.users);
+const stripeUnkind = createStripeUnkind();
+const desk = createDesk(act);
 const chat = createChat({
   bot,
   viewer,
@@ -151,6 +154,13 @@ function toast(words) {
   toastTimer = setTimeout(() => place.classList.remove("shown"), 4000);
 }
 
+// What Stripe tells the service may change what it says of the viewer, a moment later.
+let serviceTimer = 0;
+function soonAskTheService() {
+  clearTimeout(serviceTimer);
+  serviceTimer = setTimeout(() => showWhatTheServiceSays(state, viewer()), 600);
+}
+
 // News
 
 function notice(update) {
@@ -194,20 +204,34 @@ async function load() {
 }
 
 async function fetchAll() {
-  const [fresh, updates, calls] = await Promise.all([ask("/state"), ask("/updates?limit=150"), ask("/calls?limit=150")]);
+  const [fresh, updates, calls, stripeEvents, stripeCalls, stripeFaults] = await Promise.all([
+    ask("/state"),
+    ask("/updates?limit=150"),
+    ask("/calls?limit=150"),
+    ask("/stripe/events?limit=150"),
+    ask("/stripe/calls?limit=150"),
+    ask("/stripe/faults"),
+  ]);
   state = fresh;
   views = new Map();
   for (const one of fresh.chats) for (const view of one.messages) views.set(keyOf(view.bot_id, view.chat_id, view.message.message_id), view);
   ticks = new Map();
   behind.clear();
   failing = null;
-  const events = [...updates.updates.map((one) => ["update", one]), ...calls.calls.map((one) => ["call", one])];
+  const events = [
+    ...updates.updates.map((one) => ["update", one]),
+    ...calls.calls.map((one) => ["call", one]),
+    ...stripeEvents.events.map((one) => ["stripe_event", one]),
+    ...stripeCalls.calls.map((one) => ["stripe_call", one]),
+  ];
   events.sort((a, b) => (a[1].created_at ?? a[1].at) - (b[1].created_at ?? b[1].at));
   for (const [kind, one] of events) {
     if (kind === "update") notice(one);
     behind.put(kind, one);
   }
   unkind.draw(fresh.faults);
+  stripeUnkind.draw(stripeFaults);
+  desk.soon();
   drawHead();
   drawChat();
   chat.toEnd();
@@ -226,6 +250,13 @@ const news = {
     drawChat();
   },
   call(call) { behind.put("call", call); },
+  stripe_event(event) {
+    behind.put("stripe_event", event);
+    desk.soon();
+    if (event.deliveries.some((delivery) => delivery.state === "delivered")) soonAskTheService();
+  },
+  stripe_call(call) { behind.put("stripe_call", call); },
+  stripe_faults(faults) { stripeUnkind.draw(faults); },
   user(user) {
     state.users = state.users.some((one) => one.id === user.id) ? state.users.map((one) => (one.id === user.id ? user : one)) : [...state.users, user];
     drawHead();

@@ -12,7 +12,7 @@ export async function ask(path, body, method = body === undefined ? "GET" : "POS
   return answer;
 }
 
-const KINDS = ["message", "update", "call", "user", "bot", "charge", "faults", "typing", "callback_answer", "commands", "webhook", "reset"];
+const KINDS = ["message", "update", "call", "user", "bot", "charge", "faults", "typing", "callback_answer", "commands", "webhook", "reset", "stripe_event", "stripe_call", "stripe_faults"];
 
 // `handlers` has a function for each kind, and `connected(isIt)`.
 export function listen(handlers) {

@@ -3,7 +3,7 @@
 export function money(amount, currency) {
   if (currency === "XTR") return `${amount.toLocaleString("en")} ⭐`;
   try {
-    const format = new Intl.NumberFormat("en-GB", { style: "currency", currency });
+    const format = new Intl.NumberFormat("en-GB", { style: "currency", currency, currencyDisplay: "narrowSymbol" });
     return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
   } catch {
     return `${amount} ${currency}`;

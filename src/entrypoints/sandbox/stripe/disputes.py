@@ -103,7 +103,7 @@ def answer(stripe: Stripe, books: Books, dispute: Json) -> None:
 
 def win(stripe: Stripe, books: Books, dispute: Json) -> None:
     _require_chargeback(dispute)
-    dispute["status"] = "won"
+    dispute |= {"status": "won", "is_charge_refundable": True}
     if dispute["balance_transactions"]:
         _move(books, dispute, dispute["amount"], fee=-FEE, what=f"Chargeback reversal for {dispute['charge']}")
         stripe.happened(books, "charge.dispute.funds_reinstated", dispute)

@@ -77,6 +77,7 @@ async def portal(request: Asked, portal_id: FromPath[str]) -> Json:
         "business": BUSINESS_NAME,
         "customer": {name: customer.get(name) for name in ("id", "name", "email")},
         "return_url": page["return_url"],
+        "livemode": page["livemode"],
         "payments": [
             _payment(books, intent) for intent in reversed(books.children("payment_intent", page["customer"]))
         ],
@@ -86,6 +87,7 @@ async def portal(request: Asked, portal_id: FromPath[str]) -> Json:
 def _payment(books: Books, intent: Json) -> Json:
     charge = books.find("charge", intent["latest_charge"] or "") or {}
     disputes = books.children("dispute", charge.get("id", ""))
+    refunds = books.children("refund", charge.get("id", ""))
     sessions = books.children("checkout.session", intent["id"])
     session = sessions[-1] if sessions else {}
     lines = books.children("item", session.get("id", ""))
@@ -100,7 +102,9 @@ def _payment(books: Books, intent: Json) -> Json:
         "paid": intent["status"] == "succeeded",
         "amount_refunded": charge.get("amount_refunded", 0),
         "refunded": charge.get("refunded", False),
-        "refunds": [refund["id"] for refund in books.children("refund", charge.get("id", ""))],
+        "refunds": [refund["id"] for refund in refunds],
+        "pending_refund": next((refund["id"] for refund in refunds if refund["status"] == "pending"), None),
+        "refundable": all(dispute["is_charge_refundable"] for dispute in disputes),
         "dispute": disputes[-1]["status"] if disputes else None,
         "dispute_id": disputes[-1]["id"] if disputes else None,
         "funds_withdrawn": bool(disputes) and _withdrawn(disputes[-1]),
