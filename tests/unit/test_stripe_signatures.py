@@ -183,13 +183,12 @@ def signed_as(body: bytes) -> StripeEvent:
     return verify(body, header(signature(body)))
 
 
-NOT_AN_EVENT_S: list[tuple[str, Any]] = [
-    *(("id", value) for value in (None, 1, "", "evt 1", "e" * 256, "../evt")),
-    *(("type", value) for value in (None, 7, "", "a b", "x" * 101)),
-    *(("livemode", value) for value in (None, 1, "true")),
-    *(("data", value) for value in (None, [], {}, {"object": None}, {"object": "cs_1"}, {"object": {"id": 5}})),
-    ("data", {"object": {"id": "../../v1/account"}}),
-]
+NOT_AN_EVENT_S: dict[str, list[Any]] = {
+    "id": [None, 1, "", "evt 1", "e" * 256, "../evt"],
+    "type": [None, 7, "", "a b", "x" * 101],
+    "livemode": [None, 1, "true"],
+    "data": [None, [], {}, {"object": None}, {"object": "cs_1"}, {"object": {"id": 5}}, {"object": {"id": "../v1"}}],
+}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +206,8 @@ NOT_AN_EVENT_S: list[tuple[str, Any]] = [
         pytest.param(BODY.replace(b"true", b"NaN"), id="a number that is none"),
         *(
             pytest.param(json.dumps(EVENT | {name: value}).encode(), id=f"{name} is {value!r}")
-            for name, value in NOT_AN_EVENT_S
+            for name, values in NOT_AN_EVENT_S.items()
+            for value in values
         ),
     ],
 )
