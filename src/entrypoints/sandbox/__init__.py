@@ -1,4 +1,4 @@
-"""A Telegram of one's own: the Bot API, and a chat page, on the loopback.
+"""A Telegram and a Stripe of one's own: their APIs, a chat page and a card page, on the loopback.
 
-It plays the other side, so it imports nothing of the service: what is wrong there must not be wrong here too.
+It plays the other sides, so it imports nothing of the service: what is wrong there must not be wrong here too.
 """

@@ -1,4 +1,4 @@
-"""The chat page: three kinds of files, and nothing from anywhere else."""
+"""The pages: three kinds of files, and nothing from anywhere else."""
 
 from pathlib import Path
 

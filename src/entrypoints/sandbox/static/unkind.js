@@ -21,7 +21,7 @@ const SWITCHES = [
 const STRIPE_SWITCHES = [
   { name: "deliver_times", on: 2, off: 1, label: "Deliver every event twice", about: "each again after it was taken" },
   { name: "twin_events", on: true, off: false, label: "Tell everything twice", about: "two events for each change" },
-  { name: "hold_events", on: true, off: false, label: "Hold events back", about: "release them below, in any order" },
+  { name: "hold_events", on: true, off: false, label: "Hold events back", about: "until you release them, in any order" },
   { name: "delivery_jitter_s", on: 10, off: 0, label: "Deliver out of order", about: "each up to 10 seconds late" },
   { name: "lose_events", on: 1, off: 0, label: "Lose the next event", about: "only the list of events has it" },
   { name: "lose_answers", on: 1, off: 0, label: "Lose the next answer", about: "taken, but Stripe never hears so" },

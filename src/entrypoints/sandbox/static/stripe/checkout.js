@@ -26,15 +26,17 @@ async function load() {
     found = await ask(`/stripe/checkout/${encodeURIComponent(sessionId)}`);
   } catch (error) {
     const words = error instanceof TypeError ? "The sandbox is not running." : error.message;
-    return place.replaceChildren(element("p", { class: "loading", role: "alert" }, words));
+    return place.replaceChildren(element("section", { class: "nothing", role: "alert" }, element("h1", {}, words), element("p", { class: "quiet" }, "The sandbox forgets everything when it is started anew. Begin again in the chat."), element("a", { href: "/" }, "Open the chat")));
   }
-  if (leaving || shown === found.session.status + found.session.payment_status) return;
-  shown = found.session.status + found.session.payment_status;
+  if (leaving || shown === stateOf(found)) return;
+  shown = stateOf(found);
   document.title = `Pay ${found.business} · Sandbox`;
   place.replaceChildren(order(found), element("section", { class: "payment", "aria-label": "Payment" }, element("div", { class: "payment-body" }, found.session.status === "open" ? form(found) : closed(found), foot(found))));
   place.removeAttribute("aria-busy");
 }
 
+// A decline leaves the session as it was, and the form with what was typed.
+const stateOf = ({ session, intent_status }) => `${session.status} ${session.payment_status} ${session.status === "complete" ? intent_status : ""}`;
 const sumOf = ({ session }) => money(session.amount_total, session.currency);
 const target = (url, session) => url?.replaceAll("{CHECKOUT_SESSION_ID}", session.id);
 
@@ -190,11 +192,14 @@ const note = (kind, mark, words) => element("p", { class: `note ${kind}`, role: 
 function closed(found) {
   const { session } = found;
   const on = (url, words) => (url ? element("a", { class: "primary", href: target(url, session) }, words) : null);
+  const didNotCome = session.status === "complete" && session.payment_status !== "paid" && found.intent_status !== "processing";
   const [title, state, way] = session.status === "expired"
     ? ["This checkout has expired", note("refused", "×", `Nothing was paid. Go back and start again to buy ${found.lines[0]?.description ?? "it"}.`), on(session.cancel_url, `Back to ${found.business}`)]
     : session.payment_status === "paid"
       ? ["This is paid", note("granted", "✓", `${sumOf(found)} was paid. It cannot be paid again here.`), on(session.success_url, `Go to ${found.business}`)]
-      : ["The payment is on its way", note("waiting", "△", `${sumOf(found)} was handed to the bank and is not there yet, or did not come. It cannot be paid again here.`), on(session.success_url, `Go to ${found.business}`)];
+      : didNotCome
+        ? ["The payment failed", note("refused", "×", `The bank did not pay ${sumOf(found)}. Go back and start again.`), on(session.cancel_url, `Back to ${found.business}`)]
+        : ["The payment is on its way", note("waiting", "△", `${sumOf(found)} was handed to the bank and is not there yet. It cannot be paid again here.`), on(session.success_url, `Go to ${found.business}`)];
   return element("div", { class: "closed" }, element("h1", {}, title), state, way);
 }
 

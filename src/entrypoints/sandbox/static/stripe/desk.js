@@ -21,7 +21,7 @@ export function createDesk(complain) {
   async function draw() {
     const [{ payments }, { events }, { endpoints }] = await Promise.all([ask("/stripe/ledger"), ask("/stripe/events?limit=60"), ask("/stripe/webhook")]);
     drawEndpoint(endpoints);
-    const payment = payments.at(-1);
+    const payment = payments.findLast((one) => one.paid || one.status === "processing") ?? payments.at(-1);
     const own = payment ? events.filter((one) => concerns(one, payment)) : [];
     const now = JSON.stringify([payment, own.map((one) => [one.event_id, one.deliveries.map((delivery) => delivery.state)])]);
     if (now === drawn || place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return;

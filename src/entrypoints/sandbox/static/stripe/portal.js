@@ -34,7 +34,7 @@ async function load() {
   try {
     found = await ask(`/stripe/portal/${encodeURIComponent(location.pathname.split("/").at(-1))}`);
   } catch (error) {
-    place.replaceChildren(element("p", { class: "quiet", role: "alert" }, error instanceof TypeError ? "The sandbox is not running." : error.message));
+    place.replaceChildren(element("section", { role: "alert" }, element("h1", {}, error instanceof TypeError ? "The sandbox is not running." : error.message), element("p", { class: "quiet" }, "The sandbox forgets everything when it is started anew."), element("a", { href: "/" }, "Open the chat")));
     return;
   }
   const { business, customer, payments, return_url: returnUrl } = found;

@@ -57,6 +57,7 @@ async def checkout(request: Asked, session_id: FromPath[str]) -> Json:
     return {
         "business": BUSINESS_NAME,
         "session": shown(session),
+        "intent_status": (books.find("payment_intent", session["payment_intent"] or "") or {}).get("status"),
         "lines": [
             {name: line[name] for name in ("description", "quantity", "amount_total", "currency")}
             for line in books.children("item", session_id)
