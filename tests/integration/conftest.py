@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import WEBHOOK_SECRET, Service
+from tests.integration.stripe_buying import stripe_settings
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,20 @@ def postgres_service(telegram: SandboxServer, postgres_url: str, tmp_path: Path)
     with Service(tmp_path, telegram.url, {"DATABASE_URL": postgres_url}) as running:
         set_webhook(telegram, running)
         yield running
+
+
+@pytest.fixture(scope="module")
+def stripe_service(telegram: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service on SQLite with both of its ways to be paid: Stripe beside Telegram, in Stripe's test mode."""
+    with Service(tmp_path_factory.mktemp("stripe"), telegram.url, stripe_settings(telegram.stripe)) as running:
+        set_webhooks(telegram, running)
+        yield running
+
+
+def set_webhooks(telegram: SandboxServer, service: Service) -> None:
+    """Telegram and Stripe report to this one."""
+    set_webhook(telegram, service)
+    telegram.stripe.set_webhook(service.stripe_webhook)
 
 
 def set_webhook(telegram: SandboxServer, service: Service) -> None:

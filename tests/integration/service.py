@@ -23,6 +23,8 @@ from tests.integration.sandbox_server import BOT_TOKEN
 ROOT = Path(__file__).parents[2]
 TOLLGRAM = (sys.executable, "-c", "from entrypoints.cli import main; main()")
 READY_WITHIN_S = 20.0
+INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+"""What the service gets of the test's own environment."""
 
 LOOPBACK = httpx.Client(
     verify=False, trust_env=False, timeout=30, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -106,11 +108,15 @@ class Service:
         return f"{self.url}/api/v1/telegram/main/webhook"
 
     @property
+    def stripe_webhook(self) -> str:
+        return f"{self.url}/api/v1/billing/stripe/webhook"
+
+    @property
     def environment(self) -> dict[str, str]:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name in ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT") or name.startswith(("COV", "COVERAGE"))
+            if name in INHERITED or name.startswith(("COV", "COVERAGE"))
         }
         return {
             **inherited,

@@ -17,7 +17,7 @@ import pytest
 
 from entrypoints.settings import written_settings
 from tests.first_purchase import buy
-from tests.integration.service import CATALOG, ROOT, TOLLGRAM, eventually, free_port
+from tests.integration.service import CATALOG, INHERITED, ROOT, TOLLGRAM, eventually, free_port
 
 STOPS_WITHIN_S = 30
 TASKS = Path("/proc")
@@ -36,7 +36,7 @@ class Up:
 
     def start(self) -> subprocess.Popen[bytes]:
         self.token_file.unlink(missing_ok=True)
-        inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+        inherited = {name: value for name, value in os.environ.items() if name in INHERITED}
         measured = {name: value for name, value in os.environ.items() if name.startswith("COV")}
         with (self.folder / "up.log").open("ab") as log:
             process = subprocess.Popen(
