@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from adapters.stripe import wire
 from adapters.stripe.amounts import from_stripe
+from adapters.stripe.limits import MOST_LISTED, WHOLE_CALL_S
 from adapters.stripe.refusals import NoSuchThing
 from domain.money import Money
-
-MOST_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,7 @@ class StripeAccount:
         from adapters.stripe.connection import Connection  # noqa: PLC0415 Stripe's library is large
 
         self.live = is_live(secret_key)
-        self._stripe = Connection(secret_key, api_base)
+        self._stripe = Connection(secret_key, api_base, whole_call_s=WHOLE_CALL_S)
         self._api = self._stripe.api
 
     def __repr__(self) -> str:

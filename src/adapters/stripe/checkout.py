@@ -10,6 +10,7 @@ import msgspec
 from adapters.stripe import ours, standing, wire
 from adapters.stripe.amounts import from_stripe, to_stripe
 from adapters.stripe.events import Subject, subject_of
+from adapters.stripe.limits import MOST_LISTED, WHOLE_CALL_S
 from adapters.stripe.refusals import NoSuchThing, Refused
 from application.ports import Checkout, CheckoutSession, StripeEvent, StripeSnapshot
 from domain.errors import ProviderUnavailable
@@ -18,7 +19,6 @@ from domain.invoice import Invoice
 
 LONGEST_PAGE = timedelta(hours=23, minutes=50)
 """Stripe closes a page within 24 hours of its making; our clock and Stripe's may differ."""
-MOST_LISTED = 100
 SECRET_FIELDS = frozenset({"client_secret"})
 """With these a browser could act on a payment: not kept."""
 
@@ -37,10 +37,11 @@ class StripeCheckout(Checkout):
         price_map: Mapping[str, str],
         success_url: str,
         cancel_url: str,
+        whole_call_s: float = WHOLE_CALL_S,
     ) -> None:
         from adapters.stripe.connection import Connection  # noqa: PLC0415 Stripe's library is large
 
-        self._stripe = Connection(secret_key, api_base)
+        self._stripe = Connection(secret_key, api_base, whole_call_s=whole_call_s)
         self._api = self._stripe.api
         self._price_map = price_map
         self._success_url = success_url

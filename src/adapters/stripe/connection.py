@@ -10,19 +10,18 @@ import httpx
 import msgspec
 import stripe
 
+from adapters.stripe.limits import (
+    CONNECT_TIMEOUT_S,
+    CONNECTIONS,
+    IDLE_CONNECTION_S,
+    LEAST_FOR_ANOTHER_TRY_S,
+    MAX_ANSWER_BYTES,
+    MOST_KEYS,
+    PAUSE_S,
+    POOL_TIMEOUT_S,
+)
 from adapters.stripe.refusals import NoSuchThing, Refused, RememberedFailure
 from domain.errors import ProviderUnavailable
-
-CONNECT_TIMEOUT_S = 2.0
-POOL_TIMEOUT_S = 1.0
-WHOLE_CALL_S = 4.0
-"""Two calls one after the other (a customer, then a page) leave the user waiting for less than 10 s."""
-LEAST_FOR_ANOTHER_TRY_S = 1.5
-PAUSE_S = 0.2
-CONNECTIONS = 20
-IDLE_CONNECTION_S = 20.0
-MAX_ANSWER_BYTES = 4 << 20
-MOST_KEYS = 3
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.\[\]-]+")
 _LONGEST_WORD = 80
@@ -34,7 +33,7 @@ Shape = TypeVar("Shape")
 class Connection:
     """One account of Stripe's, by its secret key, which never shows in a problem."""
 
-    def __init__(self, secret_key: str, api_base: str | None, *, whole_call_s: float = WHOLE_CALL_S) -> None:
+    def __init__(self, secret_key: str, api_base: str | None, *, whole_call_s: float) -> None:
         self._http = _Http(whole_call_s)
         self.api = stripe.StripeClient(
             secret_key,
@@ -68,10 +67,10 @@ class Connection:
         """
         for number in range(1, MOST_KEYS):
             try:
-                return self.read(shape, lambda number=number: call({"idempotency_key": f"{key}-{number}"}))  # type: ignore[misc]
+                return self.read(shape, _keyed(call, f"{key}-{number}"))
             except RememberedFailure:
                 continue
-        return self.read(shape, lambda: call({"idempotency_key": f"{key}-{MOST_KEYS}"}))
+        return self.read(shape, _keyed(call, f"{key}-{MOST_KEYS}"))
 
 
 class _Http(stripe.HTTPClient):
@@ -136,6 +135,10 @@ class _Http(stripe.HTTPClient):
         self._client.close()
 
 
+def _keyed(call: Callable[[stripe.RequestOptions], Any], key: str) -> Callable[[], Any]:
+    return lambda: call({"idempotency_key": key})
+
+
 def _left(until: float) -> float:
     return until - time.monotonic()
 
@@ -172,7 +175,7 @@ def _refused(problem: stripe.StripeError) -> Exception:
         return NoSuchThing(str(getattr(problem, "param", None) or ""))
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return ProviderUnavailable("Stripe asks us to slow down (429).")
-    facts = (status, problem.code, getattr(problem, "param", None), problem.request_id)
+    facts = (type(problem).__name__, status, problem.code, getattr(problem, "param", None), problem.request_id)
     said = ", ".join(_plain(fact) for fact in facts if fact)
     if status >= 500:
         replayed = "idempotent-replayed" in {name.lower() for name in problem.headers or {}}
