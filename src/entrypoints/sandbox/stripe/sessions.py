@@ -1,13 +1,13 @@
 """Checkout sessions, as the API makes and shows them. What a buyer does with one is in `till`."""
 
 import asyncio
-import re
 
 from entrypoints.sandbox.people import Json
 from entrypoints.sandbox.stripe import customers
 from entrypoints.sandbox.stripe.account import Stripe, now
 from entrypoints.sandbox.stripe.books import Books
-from entrypoints.sandbox.stripe.ids import new_id, session_id
+from entrypoints.sandbox.stripe.ids import session_id
+from entrypoints.sandbox.stripe.line_items import lines_of, total_of
 from entrypoints.sandbox.stripe.listing import listed
 from entrypoints.sandbox.stripe.parameters import Parameters
 from entrypoints.sandbox.stripe.refusal import Refused, missing_parameter
@@ -15,10 +15,6 @@ from entrypoints.sandbox.stripe.refusal import Refused, missing_parameter
 SHORTEST_S = 30 * 60
 LONGEST_S = 24 * 3600
 LONGEST_REFERENCE = 200
-MOST_LINES = 100
-LARGEST_AMOUNT = 99_999_999
-SMALLEST = {"gbp": 30, "usd": 50, "eur": 50, "jpy": 50}
-"""The least that can be charged, in the smallest unit."""
 INTENT_DATA = "_payment_intent_data"
 MODELLED = (
     "mode", "line_items", "success_url", "cancel_url", "client_reference_id", "metadata", "payment_intent_data",
@@ -34,7 +30,6 @@ TAKEN = (
     "tax_id_collection", "wallet_options",
 )  # fmt: skip
 """Known to Stripe, taken, and without effect here."""
-_CURRENCY = re.compile(r"[a-zA-Z]{3}")
 
 
 def create(stripe: Stripe, books: Books, parameters: Parameters, _: str) -> Json:
@@ -49,10 +44,9 @@ def create(stripe: Stripe, books: Books, parameters: Parameters, _: str) -> Json
     success_url = parameters.url("success_url")
     if success_url is None:
         raise missing_parameter("success_url")
-    lines = _lines(books, parameters)
+    lines = lines_of(books, parameters)
     currency = lines[0]["currency"]
-    total = sum(line["amount_total"] for line in lines)
-    _check_total(total, currency)
+    total = total_of(lines)
     customer_id = parameters.text("customer")
     email = parameters.text("customer_email", longest=800)
     if customer_id is not None and email is not None:
@@ -177,93 +171,6 @@ def list_lines(_: Stripe, books: Books, parameters: Parameters, identifier: str)
     books.named("checkout.session", identifier)
     lines = [line | {"created": 0} for line in books.children("item", identifier)]
     return listed(lines, parameters, f"/v1/checkout/sessions/{identifier}/line_items")
-
-
-def _lines(books: Books, parameters: Parameters) -> list[Json]:
-    given = parameters.each("line_items")
-    if not given:
-        raise missing_parameter("line_items")
-    if len(given) > MOST_LINES:
-        raise Refused(f"You can pass at most {MOST_LINES} line items", param="line_items")
-    lines = [_line(books, one) for one in given]
-    if len({line["currency"] for line in lines}) > 1:
-        raise Refused("All line items must have the same currency.", param="line_items")
-    return lines
-
-
-def _line(books: Books, given: Parameters) -> Json:
-    given.only(("price", "price_data", "quantity", "adjustable_quantity", "dynamic_tax_rates", "tax_rates", "metadata"))
-    quantity = given.integer("quantity", at_least=1)
-    if quantity is None:
-        raise Refused("Quantity is required. Add `quantity` to `line_items[0]`", param=given.name("quantity"))
-    price_id, data = given.text("price"), given.inside("price_data")
-    if (price_id is None) == (data is None):
-        raise Refused("You must specify either `price` or `price_data` for each line item", param=given.at)
-    if data is not None:
-        price, name = _inline_price(books, data)
-    else:
-        price = books.named("price", price_id or "", param=given.name("price"))
-        name = price["nickname"]
-        if not price["active"]:
-            raise Refused("The price specified is inactive. This field only accepts active prices.", param=given.at)
-    amount = price["unit_amount"] * quantity
-    return {
-        "id": new_id("li_1", 23),
-        "object": "item",
-        "amount_discount": 0,
-        "amount_subtotal": amount,
-        "amount_tax": 0,
-        "amount_total": amount,
-        "currency": price["currency"],
-        "description": name,
-        "metadata": {},
-        "price": dict(price),
-        "quantity": quantity,
-    }
-
-
-def _inline_price(books: Books, data: Parameters) -> tuple[Json, str]:
-    data.only(("currency", "unit_amount", "unit_amount_decimal", "product_data", "product", "tax_behavior"))
-    currency = data.required("currency")
-    if _CURRENCY.fullmatch(currency) is None:
-        raise Refused(f"Invalid currency: {currency}.", param=data.name("currency"))
-    unit_amount = data.integer("unit_amount", at_least=0)
-    if unit_amount is None:
-        raise missing_parameter(data.name("unit_amount"))
-    product = data.inside("product_data")
-    if product is None:
-        raise missing_parameter(data.name("product_data"))
-    product.only(("name", "description", "images", "metadata", "tax_code", "unit_label"))
-    name = product.required("name")
-    price = {
-        "id": new_id("price_1", 23),
-        "object": "price",
-        "active": False,
-        "billing_scheme": "per_unit",
-        "created": now(),
-        "currency": currency.lower(),
-        "livemode": books.livemode,
-        "metadata": {},
-        "nickname": None,
-        "product": new_id("prod_", 14),
-        "recurring": None,
-        "type": "one_time",
-        "unit_amount": unit_amount,
-        "unit_amount_decimal": str(unit_amount),
-    }
-    return price, name
-
-
-def _check_total(total: int, currency: str) -> None:
-    smallest = SMALLEST.get(currency, 1)
-    if total < smallest:
-        raise Refused(
-            f"The Checkout Session's total amount due must add up to at least {smallest} {currency} "
-            "in the smallest unit",
-            code="amount_too_small",
-        )
-    if total > LARGEST_AMOUNT:
-        raise Refused("Amount must be no more than 999,999.99", code="amount_too_large")
 
 
 def _expiry(parameters: Parameters, created: int) -> int:
