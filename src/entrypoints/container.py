@@ -41,7 +41,7 @@ from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
-from entrypoints.http.billing import CANCELLED, DONE
+from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
@@ -109,7 +109,7 @@ def _stripe_desk(settings: Settings, **parts: Any) -> StripeDesk | None:
 
 
 def _return_url(settings: Settings) -> str:
-    return f"{settings.public_url}{DONE}"
+    return f"{settings.public_url}{RETURNED}"
 
 
 def _signer(settings: Settings) -> PayloadSigner:

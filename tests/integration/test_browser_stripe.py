@@ -155,6 +155,9 @@ def test_every_page_on_the_way_fits_and_can_be_read(
         with followed(visitor, chat(page).get_by_role("link", name="Open my page at Stripe")) as portal:
             expect(portal.page.get_by_role("cell", name=PRICE)).to_be_visible()
             shown(portal, f"portal-{look}")
+            portal.page.get_by_role("link", name=re.compile("^Back to ")).click()
+            expect(portal.page).to_have_url(f"{service(running)}/billing/returned")
+            shown(portal, f"returned-{look}")
             assert_clean(portal)
         assert visitor.too_wide() == 0
         assert_clean(visitor)

@@ -28,6 +28,7 @@ ROUTES: Sequence[Any] = (
     billing.open_portal,
     billing.done,
     billing.cancelled,
+    billing.returned,
     stripe_webhook.receive_stripe_event,
     checks.user_entitlements,
     checks.user_feature,

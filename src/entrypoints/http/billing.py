@@ -18,7 +18,7 @@ from entrypoints.http.shapes import CheckoutPage, CheckoutRequest, PortalPage, P
 from entrypoints.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
-DONE, CANCELLED = "/billing/done", "/billing/cancelled"
+DONE, CANCELLED, RETURNED = "/billing/done", "/billing/cancelled", "/billing/returned"
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -50,7 +50,7 @@ def open_portal(
     settings: Handed[Settings],
 ) -> PortalPage:
     user_id = callers.user(request)
-    return_url = decode(json_text, PortalRequest).return_url or f"{settings.public_url}{DONE}"
+    return_url = decode(json_text, PortalRequest).return_url or f"{settings.public_url}{RETURNED}"
     if not _ours(return_url, settings.public_url):
         raise InvalidRequest("return_url must be an address below PUBLIC_URL.")
     if not settings.stripe_secret_key:
@@ -60,12 +60,28 @@ def open_portal(
 
 @get(DONE, sync_to_thread=False)
 def done() -> Response[str]:
-    return _page("Thank you.", "Go back to Telegram: what you bought opens as soon as the payment has gone through.")
+    return _page(
+        "✓",
+        "Thank you.",
+        "What you bought opens as soon as the payment has gone through, and the chat tells you so.",
+        "You can close this page and go back to Telegram.",
+    )
 
 
 @get(CANCELLED, sync_to_thread=False)
 def cancelled() -> Response[str]:
-    return _page("Nothing was charged.", "Go back to Telegram and send /buy to choose again.")
+    return _page(
+        "←",
+        "Nothing was charged.",
+        "You left before paying. The link in the chat works until your offer runs out; /buy shows all plans again.",
+        "You can close this page and go back to Telegram.",
+    )
+
+
+@get(RETURNED, sync_to_thread=False)
+def returned() -> Response[str]:
+    """From the customer's page at Stripe, where nothing is bought."""
+    return _page("←", "Welcome back.", "You can close this page and go back to Telegram.")
 
 
 def _bot(name: str | None, settings: Settings) -> BotName:
@@ -89,13 +105,18 @@ def _ours(address: str, public_url: str) -> bool:
     return same and given.username is None and given.password is None
 
 
-def _page(title: str, words: str) -> Response[str]:
+def _page(mark: str, title: str, *words: str) -> Response[str]:
+    paragraphs = "".join(f"<p>{one}</p>" for one in words)
     html = f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><link rel="stylesheet" href="/schema/reference.css"></head>
-<body class="note"><main><h1>{title}</h1><p>{words}</p></main></body>
+<meta name="robots" content="noindex"><title>{title}</title>
+<link rel="stylesheet" href="/schema/reference.css"></head>
+<body class="note"><main><span class="mark" aria-hidden="true">{mark}</span><h1>{title}</h1>{paragraphs}</main></body>
 </html>
 """
-    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'self'", "Cache-Control": "no-store"}
+    policy = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+    }
     return Response(html, media_type="text/html; charset=utf-8", headers=policy)
