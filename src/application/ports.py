@@ -227,7 +227,8 @@ class StripeEvent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
     """One line of the audit trail. `kind` is one of `invoice_issued`, `pre_checkout`, `successful_payment`,
-    `refunded_payment`, `charge_conflict`, `invoice_cancelled`; `message` the provider's own bytes."""
+    `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`; `message` the provider's own
+    bytes."""
 
     kind: str
     bot: BotName

@@ -1,20 +1,42 @@
 """What every place that keeps Stripe's pages, customers and events must do, in memory as in a database."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from application.checkout import CheckoutDesk, OpenCheckout
+from application.invoicing import Order
 from application.ports import KeptCheckout, StripeEvent, UnitOfWork
+from domain.catalog import Method
 from domain.errors import Unavailable
 from domain.ids import InvoiceId, UserId
-from tests.builders import ALICE, BOB, invoice, invoice_id
+from domain.payment import DisputeState
+from tests.builders import (
+    ALICE,
+    ALL_TILLS,
+    BOB,
+    GOLD,
+    MAIN,
+    SILVER,
+    Service,
+    charge,
+    invoice,
+    invoice_id,
+    refund,
+    shop,
+    standing,
+    stripe_charge,
+    stripe_invoice,
+)
 from tests.integration.transactions import undone
-from tests.memory import NOON
+from tests.memory import NOON, FixedClock, MemoryCheckout, MemoryJournal
 
 pytest_plugins = ["tests.integration.databases"]
 
 SECOND = timedelta(seconds=1)
+SILVER_IN_POUNDS = replace(SILVER, prices={"GBP": 300})
 AWKWARD = "a\0b\ud800c\\u0000 é 🥇 '; DROP TABLE checkouts; --"
 EVENT = StripeEvent(
     id="evt_1", type="checkout.session.completed", live=True, object_id="cs_1", body=b'{"id":"evt_1"}\0\xff'
@@ -145,3 +167,58 @@ def test_what_was_undone_was_never_begun(work: UnitOfWork) -> None:
         assert tx.checkouts.by_key(ALICE, "k") is None
         assert tx.customers.of(ALICE) is None
         assert not tx.stripe_events.known(EVENT.id)
+
+
+# Whole stories over it ------------------------------------------------------------------------------------------------
+
+
+def test_one_key_used_many_times_at_once_is_one_purchase(work: UnitOfWork) -> None:
+    stripe = MemoryCheckout()
+    desk = CheckoutDesk(
+        work=work, clock=FixedClock(), shop=shop(tills=ALL_TILLS), checkout=stripe, journal=MemoryJournal()
+    )
+    order = Order(user_id=ALICE, plan_code=GOLD.code, method=Method.STRIPE, bot=MAIN)
+
+    with ThreadPoolExecutor(8) as threads:
+        opened = [threads.submit(OpenCheckout(desk=desk), order, "key") for _ in range(8)]
+        answers = [one.result() for one in opened]
+
+    assert len({invoice.id for invoice, _ in answers}) == 1
+    assert len({page.url for _, page in answers}) == 1
+    with work.look() as tx:
+        assert tx.customers.of(ALICE) == "cus_1"
+
+
+@pytest.mark.parametrize("end", ["won", "lost"])
+def test_what_a_dispute_interrupts_goes_on_or_ends_as_it_does_in_memory(work: UnitOfWork, end: str) -> None:
+    told = [dispute_story(Service(), end), dispute_story(Service(work=work), end)]  # type: ignore[arg-type]
+
+    assert told[0] == told[1]
+
+
+def dispute_story(service: Service, end: str) -> list[tuple[object, ...]]:
+    """Alice pays by Stripe, then in Telegram; a part goes back, and her bank takes the rest, for a while or for good."""
+    by_stripe = stripe_charge(stripe_invoice(SILVER_IN_POUNDS))
+    with service.work.begin() as tx:
+        tx.invoices.add([stripe_invoice(SILVER_IN_POUNDS), invoice(SILVER, id=invoice_id(2))])
+    service.settle(by_stripe)
+    service.settle(charge(invoice(SILVER, id=invoice_id(2))))
+    service.clock.pass_by(timedelta(days=1, microseconds=1))
+    for standing_now in (
+        standing(by_stripe, amount_refunded=100),
+        standing(by_stripe, amount_refunded=100, disputes={"dp": DisputeState.WITHDRAWN}),
+    ):
+        service.follow(standing_now, standing_now)
+    service.clock.pass_by(timedelta(days=1))
+    if end == "won":
+        service.follow(standing(by_stripe, amount_refunded=100, disputes={"dp": DisputeState.WON}))
+    else:
+        service.refund(refund(by_stripe))
+    with service.work.look() as tx:
+        spans = tx.entitlements.of_user(ALICE)
+        payment = tx.payments.of([by_stripe.key])[by_stripe.key]
+    assert payment.suspended is None
+    return [
+        (payment.status, payment.amount_refunded, payment.disputes),
+        *((e.id, e.starts_at, e.expires_at, e.revoked_at, str(e.duration)) for e in spans),
+    ]
