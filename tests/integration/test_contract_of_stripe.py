@@ -197,7 +197,7 @@ def test_what_a_dispute_interrupts_goes_on_or_ends_as_it_does_in_memory(work: Un
 
 
 def dispute_story(service: Service, end: str) -> list[tuple[object, ...]]:
-    """Alice pays by Stripe, then in Telegram; a part goes back, and her bank takes the rest, for a while or for good."""
+    """Alice pays by Stripe, then in Telegram; a part goes back, and her bank takes the rest for a while."""
     by_stripe = stripe_charge(stripe_invoice(SILVER_IN_POUNDS))
     with service.work.begin() as tx:
         tx.invoices.add([stripe_invoice(SILVER_IN_POUNDS), invoice(SILVER, id=invoice_id(2))])
