@@ -186,7 +186,8 @@ ODD: dict[str, Answer] = {
 def test_whatever_is_answered_is_told_in_words_without_the_key(
     odd: OddStripe, checkout: StripeCheckout, odd_answer: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    for logger in ("", "stripe", "httpx", "httpcore"):  # as if an operator had set them
+        caplog.set_level(logging.DEBUG, logger)
     odd.answers = [odd_answer]
     for call in CALLS.values():
         began = time.monotonic()
@@ -285,6 +286,15 @@ def test_a_failure_that_stripe_only_remembers_does_not_keep_a_user_from_buying(
     with pytest.raises(ProviderUnavailable, match="in trouble"):
         checkout.open(OFFERED, payload(OFFERED), "cus_1")
     assert [key for _, key in odd.asked] == [f"checkout-{OFFERED.id}-{number}" for number in (1, 2, 3)]
+
+
+def test_what_stripe_has_never_heard_of_is_told_where_it_was_to_be_made(
+    odd: OddStripe, checkout: StripeCheckout
+) -> None:
+    odd.answers = [error(404, code="resource_missing", param="account")]
+    for call in (CALLS["a customer"], CALLS["a page"], CALLS["a portal"]):
+        with pytest.raises(ProviderUnavailable, match="does not know the account"):
+            call(checkout)
 
 
 # A page that nobody should be sent to

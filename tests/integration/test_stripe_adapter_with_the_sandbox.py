@@ -534,6 +534,8 @@ def test_the_account_tells_its_mode_its_endpoints_and_its_prices(theirs: Sandbox
     assert live.price("price_gold") is None
     assert theirs.secret_key not in repr(account)
     theirs.set_webhook("")
+    account.close()
+    live.close()
 
 
 def test_an_account_whose_key_is_refused_is_told_without_the_key(theirs: SandboxStripe) -> None:
