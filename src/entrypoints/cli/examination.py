@@ -1,10 +1,8 @@
-"""Looks at everything that a purchase needs: settings, keys, database, catalog, and each bot at Telegram."""
+"""Looks at everything that a purchase needs: settings, keys, database, catalog, Stripe, and each bot at Telegram."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +19,8 @@ from domain.catalog import Catalog, Tills
 from domain.errors import Unavailable
 from domain.ids import BotName
 from entrypoints.cli.failure import reason_of
+from entrypoints.cli.findings import Finding, Verdict
+from entrypoints.cli.stripe_examination import examine_stripe
 from entrypoints.cli.webhook import webhook_address
 from entrypoints.container import Container
 from entrypoints.settings import (
@@ -38,22 +38,6 @@ _SET_WEBHOOK = "Run: tollgram webhook set"
 _SECRET_WORDS = ("TOKEN", "SECRET", "KEY")
 
 
-class Verdict(StrEnum):
-    GOOD = "good"
-    WARNING = "warning"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`remedy` is empty where nothing is to be done."""
-
-    verdict: Verdict
-    subject: str
-    finding: str
-    remedy: str = ""
-
-
 def examine() -> Iterator[Finding]:
     """Everything that can be looked at, also where something before it was wrong."""
     try:
@@ -68,6 +52,7 @@ def examine() -> Iterator[Finding]:
     else:
         yield Finding(Verdict.GOOD, "settings", "complete")
     yield from _database(settings)
+    catalog = None
     try:
         catalog = read_catalog(settings.catalog_path)
     except CatalogError as error:
@@ -78,6 +63,7 @@ def examine() -> Iterator[Finding]:
         if not problems:
             yield from _callers_and_methods(settings, catalog)
     yield from _selling(settings)
+    yield from examine_stripe(settings, catalog)
     for name, token in settings.bot_tokens.items():
         yield from _bot(settings, name, token)
 
