@@ -158,6 +158,9 @@ class MemoryCheckout(Checkout):
         self.portals.append((customer_id, return_url))
         return f"https://billing.stripe.com/p/{len(self.portals)}"
 
+    def close(self) -> None:
+        """Nothing was opened."""
+
     def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
         self._answer()
         return self.snapshots.get(event.object_id)

@@ -421,5 +421,9 @@ class Checkout(Protocol):
         """The address of the customer's own page, good for a short while."""
 
     @abstractmethod
+    def close(self) -> None:
+        """Let go of the connections; nothing is asked after it."""
+
+    @abstractmethod
     def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
         """What the event is about, fetched again; None where that is none of ours."""

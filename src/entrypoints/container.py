@@ -15,6 +15,7 @@ from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
 from adapters.stripe.absent import NoCheckout
+from adapters.stripe.account import is_live
 from adapters.telegram.bot_api import BotApi
 from adapters.telegram.messenger import BotApiMessenger
 from adapters.telegram.replies import Replies
@@ -105,7 +106,7 @@ def _checkout(settings: Settings, catalog: Catalog) -> Checkout:
 def _stripe_desk(settings: Settings, **parts: Any) -> StripeDesk | None:
     if not settings.stripe_secret_key:
         return None
-    return StripeDesk(secrets=settings.stripe_webhook_secrets, live="_live_" in settings.stripe_secret_key, **parts)
+    return StripeDesk(secrets=settings.stripe_webhook_secrets, live=is_live(settings.stripe_secret_key), **parts)
 
 
 def _return_url(settings: Settings) -> str:

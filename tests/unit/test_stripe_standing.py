@@ -129,7 +129,7 @@ def test_a_whole_currency_is_counted_in_whole_units() -> None:
         pytest.param(dispute("needs_response"), DisputeState.OPENED, id="opened, nothing taken yet"),
         pytest.param(dispute("needs_response", -2500), DisputeState.WITHDRAWN, id="the money taken"),
         pytest.param(dispute("under_review", -2500), DisputeState.WITHDRAWN, id="the bank thinks about it"),
-        pytest.param(dispute("under_review", -2500, 2500), DisputeState.OPENED, id="given back before it is decided"),
+        pytest.param(dispute("under_review", -2500, 2500), DisputeState.WON, id="the money back before it is decided"),
         pytest.param(dispute("won"), DisputeState.WON, id="won before anything was taken"),
         pytest.param(dispute("won", -2500), DisputeState.WON, id="won, the money on its way back"),
         pytest.param(dispute("won", -2500, 2500), DisputeState.WON, id="won, and the money back"),

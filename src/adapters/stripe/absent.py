@@ -23,6 +23,9 @@ class NoCheckout(Checkout):
     def portal(self, customer_id: str, return_url: str) -> str:
         _refuse()
 
+    def close(self) -> None:
+        """Nothing was opened."""
+
     def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
         _refuse()
 

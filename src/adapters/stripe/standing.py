@@ -64,6 +64,9 @@ def state_of(dispute: Dispute) -> DisputeState:
     if decided := DECIDED.get(dispute.status):
         return decided
     gone = sum(movement.amount for movement in dispute.balance_transactions) < 0
-    if dispute.status.startswith(INQUIRY) or not gone:
-        return DisputeState.OPENED
-    return DisputeState.LOST if dispute.status == "prevented" else DisputeState.WITHDRAWN
+    if gone:
+        if dispute.status.startswith(INQUIRY):
+            return DisputeState.OPENED
+        return DisputeState.LOST if dispute.status == "prevented" else DisputeState.WITHDRAWN
+    # What had left and has come back interrupts nothing any more, whatever Stripe calls it.
+    return DisputeState.WON if dispute.balance_transactions else DisputeState.OPENED

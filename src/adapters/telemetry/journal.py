@@ -115,10 +115,12 @@ class LoggingJournal(Journal):
                     amount_left=event.payment.left,
                 )
                 metrics.billing.labels("partly_refunded").inc()
-            case EntitlementSuspended() | EntitlementRestored():
-                name = "suspended" if isinstance(event, EntitlementSuspended) else "restored"
-                log.warning(f"entitlement.{name}", **_payment(event.payment), entitlement_id=event.entitlement.id)
-                metrics.billing.labels(name).inc()
+            case EntitlementSuspended():
+                log.warning("entitlement.suspended", **_payment(event.payment), entitlement_id=event.entitlement.id)
+                metrics.billing.labels("suspended").inc()
+            case EntitlementRestored():
+                log.info("entitlement.restored", **_payment(event.payment), entitlement_id=event.entitlement.id)
+                metrics.billing.labels("restored").inc()
             case StripeEventKept():
                 log.info("stripe_event.kept", stripe_event=event.id, type=event.type, decision=event.outcome)
                 metrics.stripe_events.labels(event.outcome).inc()

@@ -53,6 +53,7 @@ def create_app(container: Container) -> ASGIApp:
             if stripe_desk:
                 stripe_desk.close()
             relay.stop()
+            container.checkout().close()
             for bot in container.bots().values():
                 bot.close()
             container.engine().dispose()
