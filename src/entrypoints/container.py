@@ -38,6 +38,7 @@ from domain.payload import PayloadSigner
 from entrypoints.http.callers import Callers
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
+from entrypoints.http.order_desk import OrderDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.relay import Relay
 from entrypoints.settings import Settings, SettingsError
@@ -158,6 +159,7 @@ class Container(containers.DeclarativeContainer):
     )
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)
+    order_desk = providers.Singleton(OrderDesk)
     relay = providers.Singleton(Relay, deliver_outbox, forget_updates, usernames)
     update_desk = providers.Singleton(
         UpdateDesk,

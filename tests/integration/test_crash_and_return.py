@@ -415,3 +415,29 @@ def test_who_blocked_the_bot_is_written_to_once_and_keeps_what_was_paid_for(
     assert rows(service, "SELECT status FROM payments WHERE charge_id = ?", charge) == [("granted",)]
     told = rows(service, "SELECT attempts FROM outbox WHERE chat_id = ? AND given_up_at IS NOT NULL", ada["id"])
     assert told == [(1,)]
+
+
+def test_while_telegram_is_slow_whoever_asks_what_is_allowed_is_answered_at_once(
+    patient: Patient, telegram: SandboxServer
+) -> None:
+    """Each purchase waits for Telegram; nothing else may wait for Telegram with it."""
+    service = patient.service
+    telegram.faults(api_delay_s=3, api_methods=["sendInvoice"])
+
+    def purchase(user: Json) -> int:
+        with service.as_user(user["id"]) as client:
+            return client.post("/api/v1/telegram/payment/send-invoice", json={"plan_code": "gold_1m"}).status_code
+
+    users = [somebody(telegram) for _ in range(60)]
+    with ThreadPoolExecutor(60) as hands:
+        bought = [hands.submit(purchase, user) for user in users]
+        eventually(lambda: telegram.calls("sendInvoice") or len(service.log_lines("invoice.issued")) >= 10)
+        began = time.monotonic()
+        assert not service.allowed(users[0]["id"], "signals")
+        service.wait_until_ready()
+        assert "outbox_pending" in service.metrics()
+        assert not approved(service.deliver(pre_checkout(users[0]["id"], "x")))
+        assert time.monotonic() - began < 2
+        assert not any(purchase.done() for purchase in bought)
+        telegram.faults()
+        assert {purchase.result() for purchase in bought} == {200}

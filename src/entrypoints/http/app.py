@@ -44,6 +44,7 @@ def create_app(container: Container) -> ASGIApp:
             yield
         finally:
             desk.close()
+            container.order_desk().close()
             relay.stop()
             for bot in container.bots().values():
                 bot.close()
@@ -53,6 +54,7 @@ def create_app(container: Container) -> ASGIApp:
         "callers": container.callers,
         "door": container.door,
         "desk": container.update_desk,
+        "order_desk": container.order_desk,
         "shop": container.shop,
         "send_invoice": container.send_invoice,
         "link_invoice": container.link_invoice,
