@@ -48,7 +48,8 @@ def render(document: Mapping[str, Any]) -> bytes:
 <h1>API reference</h1>
 <p>{escape(info["description"])}</p>
 <p>In the examples <code>$SERVICE</code> is this service's address and <code>$TOKEN</code> a token;
-<code>tollgram token --user 1001 --scope entitlements:read</code> prints one. For programs: <a href="/schema/openapi.json">openapi.json</a>.</p>
+<code>tollgram token --user 1001 --scope entitlements:read</code> prints one.
+For programs: <a href="/schema/openapi.json">openapi.json</a>.</p>
 <details><summary>What an error looks like</summary>
 <p>Every error is <code>application/problem+json</code>. Go by <code>code</code>, which never changes.</p>
 {_shape("Error", schemas["Problem"], schemas)}</details>
