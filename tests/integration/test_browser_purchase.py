@@ -78,6 +78,22 @@ def test_the_page_lets_nothing_in_from_elsewhere(browser: Browser, running: Up, 
     assert stopped
 
 
+@pytest.mark.threat(18)
+def test_names_and_messages_in_html_are_shown_as_they_are(browser: Browser, running: Up, tmp_path: Path) -> None:
+    markup = "<img src=x onerror=window.injected=1><b>Eve</b>"
+    newcomer_called(running, markup)
+    with visit(browser, sandbox(running), tmp_path) as visitor:
+        page = visitor.page
+        be(page, markup)
+        say(page, f"<script>window.injected = 1</script>{markup}")
+
+        expect(chat(page)).to_contain_text(f"<script>window.injected = 1</script>{markup}")
+        expect(chat(page)).to_contain_text("Only commands are understood here.")
+        expect(page.get_by_role("heading", name=f"What another service is told of {markup}")).to_be_visible()
+        assert page.evaluate("window.injected === undefined && document.querySelector('img, body script') === null")
+        assert_clean(visitor)
+
+
 def test_a_plan_is_bought_with_the_keyboard_alone(browser: Browser, running: Up, tmp_path: Path) -> None:
     user = newcomer_called(running, "Grace")
     with visit(browser, sandbox(running), tmp_path) as visitor:
