@@ -46,6 +46,7 @@ from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
+from entrypoints.http.order_desk import OrderDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.relay import Relay
@@ -213,6 +214,7 @@ class Container(containers.DeclarativeContainer):
     )
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)
+    order_desk = providers.Singleton(OrderDesk)
     relay = providers.Singleton(Relay, deliver_outbox, forget_updates, usernames)
     update_desk = providers.Singleton(
         UpdateDesk,

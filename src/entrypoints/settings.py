@@ -138,7 +138,7 @@ def given_settings(folder: Path | None = None) -> dict[str, str]:
 def written_settings(path: Path) -> dict[str, str]:
     """What a file of settings says; nothing where there is no such file. Raises SettingsError."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding="utf-8") as file:
             lines = list(parse_stream(file))
     except FileNotFoundError:
         return {}

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 
 from adapters.telegram.webhook import ALLOWED_UPDATES
+from entrypoints.cli import main
+from entrypoints.settings import known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import (
     CATALOG,
@@ -79,9 +82,9 @@ def test_help_says_which_exit_codes_there_are_and_loads_nothing_heavy(
     ],
 )
 def test_wrong_usage_is_2(prepared: Service, arguments: list[str]) -> None:
-    ran = prepared.run(*arguments, check=False)
+    ran = here(prepared, *arguments)
 
-    assert (ran.returncode, ran.stdout) == (2, "")
+    assert (ran.exit_code, ran.stdout) == (2, "")
     assert "Traceback" not in ran.stderr
 
 
@@ -164,7 +167,7 @@ class TestServe:
 class TestMigrate:
     def test_a_new_database_is_made_and_an_old_one_left_as_it_is(self, prepared: Service) -> None:
         for _ in range(2):
-            assert prepared.run("migrate").stdout.startswith("The database is at the newest schema")
+            assert here(prepared, "migrate").stdout.startswith("The database is at the newest schema")
         with sqlite3.connect(prepared.folder / "tollgram.db") as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         database.close()
@@ -173,9 +176,9 @@ class TestMigrate:
     @pytest.mark.threat(34)
     def test_a_database_that_is_not_there_is_told_without_its_password(self, prepared: Service) -> None:
         prepared.settings = {"DATABASE_URL": "postgresql://ada:canary@127.0.0.1:1/tollgram"}
-        ran = prepared.run("migrate", check=False)
+        ran = here(prepared, "migrate")
 
-        assert (ran.returncode, ran.stdout) == (1, "")
+        assert (ran.exit_code, ran.stdout) == (1, "")
         what, remedy = ran.stderr.splitlines()
         assert "Connection refused" in what
         assert remedy == "To find out more, run: tollgram doctor"
@@ -184,12 +187,12 @@ class TestMigrate:
     def test_settings_that_it_does_not_need_may_be_missing(self, prepared: Service) -> None:
         prepared.settings = {"TELEGRAM_BOT_TOKEN": "", "AUTH_JWT_SECRET": "", "INVOICE_SIGNING_KEYS": ""}
 
-        assert prepared.run("migrate").returncode == 0
+        assert here(prepared, "migrate").exit_code == 0
 
 
 class TestCatalogCheck:
     def test_a_good_one_is_shown_as_a_table(self, prepared: Service) -> None:
-        lines = prepared.run("catalog", "check").stdout.splitlines()
+        lines = here(prepared, "catalog", "check").stdout.splitlines()
 
         assert lines[0].split() == ["plan", "title", "duration", "GBP", "XTR", "opens"]
         assert " ".join(lines[1].split()) == "gold_1m Gold, 1 month 1 month £25.00 1,250 ⭐ signals, copy_trading"
@@ -200,14 +203,14 @@ class TestCatalogCheck:
     def test_titles_are_shown_as_they_are(self, prepared: Service) -> None:
         (prepared.folder / "catalog.toml").write_text(CATALOG.replace('"Day pass"', '"Day [red]pass[/red] :star:"'))
 
-        assert "Day [red]pass[/red] :star:" in prepared.run("catalog", "check").stdout
+        assert "Day [red]pass[/red] :star:" in here(prepared, "catalog", "check").stdout
 
     @pytest.mark.threat(28)
     def test_every_mistake_is_told_with_its_place(self, prepared: Service) -> None:
         (prepared.folder / "other.toml").write_text(CATALOG.replace('"1 day"', '"-1 days"').replace("75", "0"))
-        ran = prepared.run("catalog", "check", "other.toml", check=False)
+        ran = here(prepared, "catalog", "check", "other.toml")
 
-        assert (ran.returncode, ran.stdout) == (1, "")
+        assert (ran.exit_code, ran.stdout) == (1, "")
         *mistakes, end = ran.stderr.splitlines()
         assert [": ".join(mistake.split(": ")[:2]) for mistake in mistakes] == [
             "other.toml: plans.day_pass.duration",
@@ -217,19 +220,19 @@ class TestCatalogCheck:
         assert end.startswith("3 mistakes. ")
 
     def test_a_missing_one_is_told(self, prepared: Service) -> None:
-        ran = prepared.run("catalog", "check", "missing.toml", check=False)
+        ran = here(prepared, "catalog", "check", "missing.toml")
 
-        assert ran.returncode == 1
+        assert ran.exit_code == 1
         assert ran.stderr.startswith("missing.toml: can't be read: No such file or directory\n1 mistake. ")
 
 
 class TestToken:
     def test_it_opens_what_it_is_for_and_nothing_else(self, prepared: Service) -> None:
         with prepared as service:
-            user = service.run("token", "--user", "1001").stdout.strip()
-            reader = service.run("token", "--user", "7", "--scope", "entitlements:read payments:read").stdout.strip()
-            repeated = service.run(
-                "token", "--user", "7", "--scope", "a", "--scope", "entitlements:read"
+            user = here(service, "token", "--user", "1001").stdout.strip()
+            reader = here(service, "token", "--user", "7", "--scope", "entitlements:read payments:read").stdout.strip()
+            repeated = here(
+                service, "token", "--user", "7", "--scope", "a", "--scope", "entitlements:read"
             ).stdout.strip()
             check = "/internal/v1/users/1001/features/signals"
 
@@ -240,16 +243,16 @@ class TestToken:
 
     def test_without_a_secret_nothing_is_made_up(self, prepared: Service) -> None:
         prepared.settings = {"AUTH_JWT_SECRET": ""}
-        ran = prepared.run("token", "--user", "1001", check=False)
+        ran = here(prepared, "token", "--user", "1001")
 
-        assert (ran.returncode, ran.stdout) == (2, "")
+        assert (ran.exit_code, ran.stdout) == (2, "")
         assert ran.stderr.startswith("AUTH_JWT_SECRET: is missing")
         assert len(ran.stderr.splitlines()) == 2
 
 
 class TestWebhook:
     def test_it_is_set_shown_and_deleted(self, prepared: Service, telegram: SandboxServer) -> None:
-        assert prepared.run("webhook", "set").stdout == f"main: updates go to {prepared.webhook}\n"
+        assert here(prepared, "webhook", "set").stdout == f"main: updates go to {prepared.webhook}\n"
         assert only(telegram.calls("setWebhook")[-1:])["arguments"] == {
             "url": prepared.webhook,
             "secret_token": WEBHOOK_SECRET,
@@ -259,21 +262,21 @@ class TestWebhook:
         assert {command["command"] for command in telegram.calls("setMyCommands")[-1]["arguments"]["commands"]} >= {
             "buy"
         }
-        assert prepared.run("webhook", "info").stdout == f"main: {prepared.webhook}\n  0 updates wait\n"
-        told = json.loads(prepared.run("webhook", "info", "--json").stdout)
+        assert here(prepared, "webhook", "info").stdout == f"main: {prepared.webhook}\n  0 updates wait\n"
+        told = json.loads(here(prepared, "webhook", "info", "--json").stdout)
         assert told["main"]["url"] == told["main"]["expected_url"] == prepared.webhook
         assert set(told["main"]) == {
             "url", "expected_url", "pending_update_count", "last_error_at", "last_error_message", "max_connections",
             "allowed_updates",
         }  # fmt: skip
-        assert prepared.run("webhook", "delete").stdout.startswith("main: no webhook any more")
-        assert prepared.run("webhook", "info").stdout.startswith("main: no webhook is set\n")
+        assert here(prepared, "webhook", "delete").stdout.startswith("main: no webhook any more")
+        assert here(prepared, "webhook", "info").stdout.startswith("main: no webhook is set\n")
 
     @pytest.mark.threat(45)
     def test_one_that_leads_elsewhere_is_shown_beside_ours(self, prepared: Service, telegram: SandboxServer) -> None:
         telegram.set_webhook("https://evil.example/hook")
 
-        assert prepared.run("webhook", "info").stdout.splitlines() == [
+        assert here(prepared, "webhook", "info").stdout.splitlines() == [
             "main: https://evil.example/hook",
             f"  This service's address is {prepared.webhook}",
             "  0 updates wait",
@@ -284,30 +287,30 @@ class TestWebhook:
     def test_nothing_is_set_without(self, prepared: Service, telegram: SandboxServer, name: str) -> None:
         before = len(telegram.calls("setWebhook"))
         prepared.settings = {name: ""}
-        ran = prepared.run("webhook", "set", check=False)
+        ran = here(prepared, "webhook", "set")
 
-        assert (ran.returncode, ran.stderr.partition(":")[0]) == (2, name)
+        assert (ran.exit_code, ran.stderr.partition(":")[0]) == (2, name)
         assert len(telegram.calls("setWebhook")) == before
 
     def test_telegram_itself_is_given_nothing_but_https(self, prepared: Service) -> None:
         prepared.settings = {"TELEGRAM_API_BASE": ""}
-        ran = prepared.run("webhook", "set", check=False)
+        ran = here(prepared, "webhook", "set")
 
-        assert (ran.returncode, ran.stderr.partition(":")[0]) == (2, "PUBLIC_URL")
+        assert (ran.exit_code, ran.stderr.partition(":")[0]) == (2, "PUBLIC_URL")
 
     def test_a_bot_that_there_is_not_is_told(self, prepared: Service) -> None:
-        ran = prepared.run("webhook", "info", "--bot", "second", check=False)
+        ran = here(prepared, "webhook", "info", "--bot", "second")
 
-        assert ran.returncode == 2
+        assert ran.exit_code == 2
         assert ran.stderr.splitlines() == ["There is no bot 'second'.", "The settings name main."]
 
     @pytest.mark.threat(34)
     @pytest.mark.parametrize("command", ["set", "info", "delete"])
     def test_an_unreachable_telegram_is_told_without_the_token(self, prepared: Service, command: str) -> None:
         prepared.settings = {"TELEGRAM_API_BASE": "http://127.0.0.1:1"}
-        ran = prepared.run("webhook", command, check=False)
+        ran = here(prepared, "webhook", command)
 
-        assert (ran.returncode, ran.stdout) == (1, "")
+        assert (ran.exit_code, ran.stdout) == (1, "")
         assert ran.stderr.startswith("main: ")
         assert BOT_TOKEN.partition(":")[2] not in ran.stderr
         assert "Traceback" not in ran.stderr
@@ -315,3 +318,17 @@ class TestWebhook:
 
 def status(service: Service, path: str, token: str) -> int:
     return httpx.get(service.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code
+
+
+def here(prepared: Service, *arguments: str) -> Result:
+    """The command in this process, which is all that is left out: a new process each would take a minute."""
+    with pytest.MonkeyPatch.context() as world:
+        world.chdir(prepared.folder)
+        for name in known_settings():
+            world.delenv(name, raising=False)
+        for name, value in prepared.environment.items():
+            world.setenv(name, value)
+        ran = CliRunner().invoke(main, arguments, prog_name="tollgram")
+    if ran.exception and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    return ran

@@ -143,13 +143,6 @@ def test_play_money_never_reaches_the_operator_s_database(running: Up) -> None:
     assert (running.folder / "var" / f"sandbox-{running.sandbox_port}.db").exists()
 
 
-def test_another_one_beside_it_is_told_that_the_port_is_busy(running: Up, up: Up) -> None:
-    up.port = running.port
-
-    assert up.start().wait(STOPS_WITHIN_S) == 1
-    assert up.log.startswith(f"Port {running.port} of 127.0.0.1: address already in use.\n")
-
-
 def test_stopped_it_leaves_nothing_behind_but_its_secrets(running: Up) -> None:
     kept = written_settings(running.secrets_file)
     process = running.started[-1]
@@ -209,18 +202,16 @@ def test_told_twice_it_waits_for_nobody(up: Up) -> None:
     assert up.living() == []
 
 
-@pytest.mark.parametrize("part", ["sandbox", "serve"])
-def test_where_a_part_ends_all_ends_and_says_which(up: Up, part: str) -> None:
+def test_where_a_part_ends_all_ends_and_says_which(up: Up) -> None:
     process = up.start()
     up.ready()
-    (victim,) = up.living(part)
-    os.kill(victim, signal.SIGKILL)
+    (service,) = up.living("serve")
+    os.kill(service, signal.SIGKILL)
 
     assert process.wait(STOPS_WITHIN_S) == 1
     assert up.living() == []
-    name = {"serve": "service"}.get(part, part)
     assert up.log.splitlines()[-2:] == [
-        f"The {name} was ended by SIGKILL.",
+        "The service was ended by SIGKILL.",
         "What it said stands above; ask: tollgram doctor",
     ]
 

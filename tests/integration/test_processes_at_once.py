@@ -4,20 +4,26 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 
+from adapters.sql.work import SqlUnitOfWork
+from domain.ids import UserId
 from tests.integration.conftest import set_webhook
 from tests.integration.sandbox_server import Json, SandboxServer
 from tests.integration.service import WEBHOOK_SECRET, Service, eventually, only
 from tests.integration.test_threat_forged_updates import SECRET_HEADER, charge_id, offered, payment, pre_checkout, rows
 from tests.postgres import Postgres
 
+pytest_plugins = ["tests.integration.databases"]
+
 SEND = "/api/v1/telegram/payment/send-invoice"
 HANDS = 20
+MINUTE = timedelta(minutes=1)
 
 
 @contextmanager
@@ -212,3 +218,17 @@ def test_two_relays_send_nothing_twice_and_keep_each_chats_order_and_telegrams_r
         for user in users:
             assert [kind for chat, kind in kept if chat == user["id"]] == ["Help", "Status", "TermsOfSale"]
             assert texts_to(calls, user) == in_order
+
+
+@pytest.mark.threat(24)
+def test_a_process_whose_clock_is_a_second_behind_admits_no_sixth_purchase(sql_work: SqlUnitOfWork) -> None:
+    """It may have read its clock before it waited for the lock: what was forgotten meanwhile still counts for it."""
+
+    def admitted(at: datetime) -> bool:
+        with sql_work.begin() as tx:
+            return tx.attempts.admit(UserId(4711), at, at_most=5, within=MINUTE) is None
+
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert [admitted(noon) for _ in range(6)] == [True] * 5 + [False]
+    assert admitted(noon + MINUTE)
+    assert not admitted(noon + MINUTE - timedelta(seconds=1))

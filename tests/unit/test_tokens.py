@@ -461,7 +461,7 @@ class TestAKeySetAtAnAddress:
 
     @pytest.mark.threat(20)
     def test_a_redirect_is_not_followed(self) -> None:
-        with published(public(RSA, "r")) as real, published() as site:
+        with published(public(RSA, "r")) as real, published(public(RSA, "r")) as site:
             site.status, site.location = 302, real.address
 
             with pytest.raises(Unavailable):

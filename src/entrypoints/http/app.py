@@ -52,6 +52,7 @@ def create_app(container: Container) -> ASGIApp:
             desk.close()
             if stripe_desk:
                 stripe_desk.close()
+            container.order_desk().close()
             relay.stop()
             container.checkout().close()
             for bot in container.bots().values():
@@ -62,6 +63,7 @@ def create_app(container: Container) -> ASGIApp:
         "callers": container.callers,
         "door": container.door,
         "desk": container.update_desk,
+        "order_desk": container.order_desk,
         "shop": container.shop,
         "send_invoice": container.send_invoice,
         "link_invoice": container.link_invoice,

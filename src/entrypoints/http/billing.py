@@ -14,6 +14,7 @@ from domain.ids import BotName
 from entrypoints.http.bodies import JsonText, decode
 from entrypoints.http.callers import Callers
 from entrypoints.http.handed import Handed
+from entrypoints.http.order_desk import OrderDesk
 from entrypoints.http.shapes import CheckoutPage, CheckoutRequest, PortalPage, PortalRequest
 from entrypoints.settings import Settings
 
@@ -22,40 +23,48 @@ DONE, CANCELLED, RETURNED = "/billing/done", "/billing/cancelled", "/billing/ret
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
-@post("/api/v1/billing/checkout", status_code=201, sync_to_thread=True)
-def open_checkout(
+@post("/api/v1/billing/checkout", status_code=201)
+async def open_checkout(
     request: AnyRequest,
     json_text: Handed[JsonText],
     callers: Handed[Callers],
     open_checkout: Handed[OpenCheckout],
     settings: Handed[Settings],
+    order_desk: Handed[OrderDesk],
 ) -> CheckoutPage:
-    user_id = callers.user(request)
-    wanted = decode(json_text, CheckoutRequest)
-    bot = _bot(wanted.bot, settings)
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidRequest("Idempotency-Key must be 1-255 printable characters.")
-    order = Order(user_id=user_id, plan_code=wanted.plan_code, method=Method.STRIPE, bot=bot)
-    invoice, page = open_checkout(order, key)
-    return CheckoutPage.of(invoice, page)
+    def order() -> CheckoutPage:
+        user_id = callers.user(request)
+        wanted = decode(json_text, CheckoutRequest)
+        bot = _bot(wanted.bot, settings)
+        key = request.headers.get("idempotency-key")
+        if key is not None and not _KEY.fullmatch(key):
+            raise InvalidRequest("Idempotency-Key must be 1-255 printable characters.")
+        wish = Order(user_id=user_id, plan_code=wanted.plan_code, method=Method.STRIPE, bot=bot)
+        invoice, page = open_checkout(wish, key)
+        return CheckoutPage.of(invoice, page)
+
+    return await order_desk.serve(order)
 
 
-@post("/api/v1/billing/portal", status_code=200, sync_to_thread=True)
-def open_portal(
+@post("/api/v1/billing/portal", status_code=200)
+async def open_portal(
     request: AnyRequest,
     json_text: Handed[JsonText],
     callers: Handed[Callers],
     open_portal: Handed[OpenPortal],
     settings: Handed[Settings],
+    order_desk: Handed[OrderDesk],
 ) -> PortalPage:
-    user_id = callers.user(request)
-    return_url = decode(json_text, PortalRequest).return_url or f"{settings.public_url}{RETURNED}"
-    if not _ours(return_url, settings.public_url):
-        raise InvalidRequest("return_url must be an address below PUBLIC_URL.")
-    if not settings.stripe_secret_key:
-        raise MethodUnavailable("Stripe is not set up here.")
-    return PortalPage(portal_url=open_portal(user_id, return_url))
+    def order() -> PortalPage:
+        user_id = callers.user(request)
+        return_url = decode(json_text, PortalRequest).return_url or f"{settings.public_url}{RETURNED}"
+        if not _ours(return_url, settings.public_url):
+            raise InvalidRequest("return_url must be an address below PUBLIC_URL.")
+        if not settings.stripe_secret_key:
+            raise MethodUnavailable("Stripe is not set up here.")
+        return PortalPage(portal_url=open_portal(user_id, return_url))
+
+    return await order_desk.serve(order)
 
 
 @get(DONE, sync_to_thread=False)

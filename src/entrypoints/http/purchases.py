@@ -14,6 +14,7 @@ from domain.ids import BotName, UserId
 from entrypoints.http.bodies import JsonText, bounded, decode
 from entrypoints.http.callers import Callers
 from entrypoints.http.handed import Handed
+from entrypoints.http.order_desk import OrderDesk
 from entrypoints.http.shapes import (
     CatalogShape,
     EntitlementList,
@@ -35,26 +36,34 @@ def show_catalog(shop: Handed[Shop]) -> CatalogShape:
     return CatalogShape.of(shop.catalog, shop.tills)
 
 
-@post("/api/v1/telegram/payment/send-invoice", status_code=200, sync_to_thread=True)
-def send_invoice(
+@post("/api/v1/telegram/payment/send-invoice", status_code=200)
+async def send_invoice(
     request: AnyRequest,
     json_text: Handed[JsonText],
     callers: Handed[Callers],
     send_invoice: Handed[SendInvoice],
+    order_desk: Handed[OrderDesk],
 ) -> SentInvoice:
-    invoice, message_id = send_invoice(_order(callers, callers.user(request), json_text))
-    return SentInvoice.of(invoice, message_id)
+    def order() -> SentInvoice:
+        invoice, message_id = send_invoice(_order(callers, callers.user(request), json_text))
+        return SentInvoice.of(invoice, message_id)
+
+    return await order_desk.serve(order)
 
 
-@post("/api/v1/telegram/payment/invoice-link", status_code=200, sync_to_thread=True)
-def link_invoice(
+@post("/api/v1/telegram/payment/invoice-link", status_code=200)
+async def link_invoice(
     request: AnyRequest,
     json_text: Handed[JsonText],
     callers: Handed[Callers],
     link_invoice: Handed[LinkInvoice],
+    order_desk: Handed[OrderDesk],
 ) -> InvoiceLink:
-    invoice, url = link_invoice(_order(callers, callers.user(request), json_text))
-    return InvoiceLink.of(invoice, url)
+    def order() -> InvoiceLink:
+        invoice, url = link_invoice(_order(callers, callers.user(request), json_text))
+        return InvoiceLink.of(invoice, url)
+
+    return await order_desk.serve(order)
 
 
 @get("/api/v1/me/entitlements", sync_to_thread=True)
