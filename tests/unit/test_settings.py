@@ -22,6 +22,8 @@ SERVING = {
     "INVOICE_SIGNING_KEYS": KEY,
 }
 
+WHSEC = "whsec_of-the-tests"
+
 DEFAULTS = {
     "database_url": "sqlite:///var/tollgram.db",
     "catalog_path": Path("catalog.toml"),
@@ -34,6 +36,11 @@ DEFAULTS = {
     "telegram_payment_enabled": True,
     "provider_token": "",
     "payment_currency": "GBP",
+    "stripe_secret_key": "",
+    "stripe_webhook_secrets": (),
+    "stripe_api_base": None,
+    "stripe_price_map": {},
+    "stripe_currency": "GBP",
     "jwt_secret": None,
     "jwks": None,
     "jwt_issuer": None,
@@ -66,6 +73,12 @@ GOOD = [
     ("TELEGRAM_PAYMENT_ENABLED", "1", "telegram_payment_enabled", True),
     ("TELEGRAM_PAYMENT_PROVIDER_TOKEN", "284685063:TEST:1", "provider_token", "284685063:TEST:1"),
     ("TELEGRAM_PAYMENT_CURRENCY", "JPY", "payment_currency", "JPY"),
+    ("STRIPE_SECRET_KEY", "sk_test_51Abc", "stripe_secret_key", "sk_test_51Abc"),
+    ("STRIPE_SECRET_KEY", "rk_live_51Abc", "stripe_secret_key", "rk_live_51Abc"),
+    ("STRIPE_WEBHOOK_SECRET", f"{WHSEC}2, {WHSEC}1,", "stripe_webhook_secrets", (f"{WHSEC}2", f"{WHSEC}1")),
+    ("STRIPE_API_BASE", "http://127.0.0.1:8081/stripe/", "stripe_api_base", "http://127.0.0.1:8081/stripe"),
+    ("STRIPE_PRICE_MAP_JSON", '{\n "gold_1m": "price_1Abc"\n}', "stripe_price_map", {"gold_1m": "price_1Abc"}),
+    ("STRIPE_CURRENCY", "KWD", "stripe_currency", "KWD"),
     ("AUTH_JWT_SECRET", "x" * 32, "jwt_secret", "x" * 32),
     ("AUTH_JWT_SECRET", "ü" * 16, "jwt_secret", "ü" * 16),
     ("AUTH_JWKS", "/etc/keys.json", "jwks", "/etc/keys.json"),
@@ -122,6 +135,26 @@ BAD = [
     ("TELEGRAM_PAYMENT_CURRENCY", "XTR"),
     ("TELEGRAM_PAYMENT_CURRENCY", "gbp"),
     ("TELEGRAM_PAYMENT_CURRENCY", "canary"),
+    ("STRIPE_SECRET_KEY", "canary"),
+    ("STRIPE_SECRET_KEY", "pk_test_canary"),
+    ("STRIPE_SECRET_KEY", "sk_canary_51Abc"),
+    ("STRIPE_SECRET_KEY", "sk_test_"),
+    ("STRIPE_SECRET_KEY", "sk_live_canary key"),
+    ("STRIPE_SECRET_KEY", "sk_live_51Abc\ncanary"),
+    ("STRIPE_SECRET_KEY", f"{WHSEC}canary"),
+    ("STRIPE_WEBHOOK_SECRET", "canary"),
+    ("STRIPE_WEBHOOK_SECRET", "whsec_"),
+    ("STRIPE_WEBHOOK_SECRET", "sk_test_canary"),
+    ("STRIPE_WEBHOOK_SECRET", f"{WHSEC},canary"),
+    ("STRIPE_API_BASE", "canary"),
+    ("STRIPE_API_BASE", "https://ada:canary@stripe.example"),
+    ("STRIPE_API_BASE", "https://stripe.example?canary=1"),
+    ("STRIPE_PRICE_MAP_JSON", "canary"),
+    ("STRIPE_PRICE_MAP_JSON", '["canary"]'),
+    ("STRIPE_PRICE_MAP_JSON", '{"canary": 2500}'),
+    ("STRIPE_CURRENCY", "XTR"),
+    ("STRIPE_CURRENCY", "gbp"),
+    ("STRIPE_CURRENCY", "canary"),
     ("AUTH_JWT_SECRET", "canary-of-31-bytes-0123456789ab"),
     ("AUTH_JWT_SECRET", "canary-" + "x" * 40 + "\udcff"),
     ("AUTH_JWT_SECRET", "canary-" + "x" * 40 + "\u00a0y"),
@@ -180,7 +213,11 @@ def test_every_setting_is_tried_here() -> None:
 def test_every_setting_stands_in_the_example() -> None:
     written = (ROOT / ".env.example").read_text()
 
-    missing = {name for name in known_settings() - {"TELEGRAM_API_BASE", "TELEGRAM_TRANSPORT"} if name not in written}
+    missing = {
+        name
+        for name in known_settings() - {"TELEGRAM_API_BASE", "TELEGRAM_TRANSPORT", "STRIPE_API_BASE"}
+        if name not in written
+    }
 
     assert missing == set()
 
@@ -209,6 +246,27 @@ def test_nothing_is_served_without(left_out: str) -> None:
 @pytest.mark.parametrize("name", ["TELEGRAM_WEBHOOK_SECRET", "INVOICE_SIGNING_KEYS"])
 def test_a_list_of_nothing_is_a_missing_one(name: str, nothing: str) -> None:
     assert [problem.partition(": ")[0] for problem in problems_of({**SERVING, name: nothing}, serving=True)] == [name]
+
+
+@pytest.mark.threat(1, 36)
+@pytest.mark.parametrize("nothing", ["", ",", " , "], ids=repr)
+def test_a_key_of_stripe_s_is_not_served_without_its_webhook_secret(nothing: str) -> None:
+    given = {**SERVING, "STRIPE_SECRET_KEY": "sk_test_canary", "STRIPE_WEBHOOK_SECRET": nothing}
+
+    problem = "\n".join(problems_of(given, serving=True))
+
+    assert problem == "STRIPE_WEBHOOK_SECRET: is missing; without it anybody could report payments"
+
+
+def test_a_wrong_webhook_secret_of_stripe_s_is_not_told_as_missing_too() -> None:
+    given = {**SERVING, "STRIPE_SECRET_KEY": "sk_test_51Abc", "STRIPE_WEBHOOK_SECRET": "x"}
+
+    assert [problem.partition(": ")[0] for problem in problems_of(given, serving=True)] == ["STRIPE_WEBHOOK_SECRET"]
+
+
+@pytest.mark.parametrize("left_over", [{}, {"STRIPE_WEBHOOK_SECRET": WHSEC}, {"STRIPE_CURRENCY": "USD"}])
+def test_without_a_key_stripe_asks_for_nothing(left_over: Mapping[str, str]) -> None:
+    assert Settings.read({**SERVING, **left_over}, serving=True).stripe_secret_key == ""
 
 
 @pytest.mark.parametrize(
@@ -259,6 +317,8 @@ def test_no_secret_is_in_what_settings_say_of_themselves() -> None:
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_WEBHOOK_SECRET": "canary-webhook",
         "TELEGRAM_PAYMENT_PROVIDER_TOKEN": "canary-provider",
+        "STRIPE_SECRET_KEY": "sk_live_canary",
+        "STRIPE_WEBHOOK_SECRET": "whsec_canary-stripe",
         "AUTH_JWT_SECRET": f"canary-jwt-{KEY}",
         "INVOICE_SIGNING_KEYS": f"canary-signing-{KEY}",
         "DATABASE_URL": "postgresql://ada:canary%2Fdatabase@db/t?password=canary-query",
@@ -271,6 +331,8 @@ def test_no_secret_is_in_what_settings_say_of_themselves() -> None:
         TOKEN,
         "canary-webhook",
         "canary-provider",
+        "sk_live_canary",
+        "whsec_canary-stripe",
         f"canary-jwt-{KEY}",
         f"canary-signing-{KEY}",
         "canary%2Fdatabase",
