@@ -26,6 +26,7 @@ _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 @post("/api/v1/billing/checkout", status_code=201)
 async def open_checkout(
     request: AnyRequest,
+    *,
     json_text: Handed[JsonText],
     callers: Handed[Callers],
     open_checkout: Handed[OpenCheckout],
@@ -49,6 +50,7 @@ async def open_checkout(
 @post("/api/v1/billing/portal", status_code=200)
 async def open_portal(
     request: AnyRequest,
+    *,
     json_text: Handed[JsonText],
     callers: Handed[Callers],
     open_portal: Handed[OpenPortal],
