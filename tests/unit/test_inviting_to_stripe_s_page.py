@@ -1,6 +1,7 @@
 """The chat's button for Stripe: an invitation whose page is made just before it is sent, and never one to nowhere."""
 
 from collections import deque
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from application.buttons import Action, Buy, OpenPortal
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage, Toast
-from application.invitations import InvitingMessenger
+from application.invitations import ASK_AGAIN, PAGES_AT_ONCE, InvitingMessenger
 from application.messages import (
     CheckoutInvitation,
     Letter,
@@ -19,7 +20,7 @@ from application.messages import (
     Status,
     Welcome,
 )
-from application.ports import CheckoutSession, KeptCheckout, TryLater
+from application.ports import CheckoutSession, Delivery, KeptCheckout, Sent, TryLater
 from domain.catalog import Method, Tills
 from domain.errors import MethodUnavailable, Unavailable
 from domain.events import CheckoutMismatched, InvoiceIssued, InvoiceNotSent, InvoiceSent
@@ -307,3 +308,69 @@ def test_where_there_is_no_such_page_the_user_is_told(unavailable: bool, code: s
     asked.deliver()
 
     assert said(asked) == [PurchaseDeclined(code=code)]
+
+
+# While Stripe hangs
+
+
+def test_who_waited_for_a_stripe_that_hangs_is_told_without_asking_it_again() -> None:
+    asked = service()
+    with asked.work.begin() as tx:
+        tx.invoices.add([stripe_invoice()])
+    messenger = inviting(asked)
+    asked.checkout.unavailable = True
+    messenger.send(letter_of(INVITATION))
+    asked.checkout.unavailable = False
+
+    messenger.send(letter_of(INVITATION, attempts=1))
+
+    assert [letter.message for letter in asked.messenger.sent] == [PurchaseDeclined(code="provider_unavailable")] * 2
+    assert asked.checkout.opened == []
+
+
+def test_once_stripe_answers_again_those_who_waited_get_their_page() -> None:
+    asked = service()
+    with asked.work.begin() as tx:
+        tx.invoices.add([stripe_invoice()])
+    messenger = inviting(asked)
+    asked.checkout.unavailable = True
+    messenger.send(letter_of(INVITATION))
+    asked.checkout.unavailable = False
+    messenger.send(letter_of(INVITATION))
+
+    messenger.send(letter_of(INVITATION, attempts=1))
+
+    assert [type(letter.message) for letter in asked.messenger.sent] == [
+        PurchaseDeclined,
+        CheckoutInvitation,
+        CheckoutInvitation,
+    ]
+
+
+def test_only_so_many_ask_stripe_at_once_so_that_one_carrier_is_left_for_all_other_letters() -> None:
+    asked = service()
+    with asked.work.begin() as tx:
+        tx.invoices.add([stripe_invoice()])
+    deliveries: list[Delivery] = []
+
+    class Hanging(MemoryCheckout):
+        """Before it answers, the next letter is carried: as when several carriers wait for it at once."""
+
+        def open(self, invoice: Invoice, payload: str, customer_id: str) -> CheckoutSession:
+            deliveries.append(messenger.send(letter_of(INVITATION)))
+            return super().open(invoice, payload, customer_id)
+
+    messenger = inviting(asked, checkout=Hanging())
+    deliveries.append(messenger.send(letter_of(INVITATION)))
+
+    assert [type(delivery) for delivery in deliveries] == [TryLater, *[Sent] * PAGES_AT_ONCE]
+    assert deliveries[0] == TryLater(problem="others ask Stripe for their pages", after=ASK_AGAIN)
+
+
+def inviting(asked: Service, *, checkout: MemoryCheckout | None = None) -> InvitingMessenger:
+    desk = replace(asked.desk, checkout=checkout) if checkout else asked.desk
+    return InvitingMessenger(messenger=asked.messenger, desk=desk, return_url=RETURN_URL)
+
+
+def letter_of(message: Message, *, attempts: int = 0) -> Letter:
+    return Letter(bot=MAIN, chat_id=ALICE, language="en", message=message, attempts=attempts)
