@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from entrypoints.http import billing
 from entrypoints.http.app import ROUTES
 from entrypoints.http.openapi import ROUTES as OF_THE_DOCUMENT_ITSELF
 from tests.integration.buying import buy, newcomer
@@ -17,6 +18,7 @@ from tests.integration.conftest import set_webhook
 from tests.integration.sandbox_server import Json, SandboxServer
 from tests.integration.service import LOOPBACK, WEBHOOK_SECRET, Service
 
+FOR_PEOPLE = (billing.done, billing.cancelled, billing.returned)
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 CASES_AN_OPERATION = 30
 WITHIN_S = 90
@@ -52,7 +54,7 @@ def test_every_route_of_the_service_is_in_the_document_and_no_other(document: Js
     served = {
         (re.sub(r"\{(\w+):\w+\}", r"{\1}", path), method.lower())
         for route in ROUTES
-        if route not in OF_THE_DOCUMENT_ITSELF
+        if route not in (*OF_THE_DOCUMENT_ITSELF, *FOR_PEOPLE)
         for path in route.paths
         for method in route.http_methods
     }
@@ -68,10 +70,10 @@ def test_the_document_is_whole(document: Json) -> None:
     assert references == set(document["components"]["schemas"])
     for operation in operations:
         assert operation["summary"]
-        assert "200" in operation["responses"]
+        assert {"200", "201"} & set(operation["responses"])
         schemes = {name for choice in operation["security"] for name in choice}
         assert schemes <= set(document["components"]["securitySchemes"])
-        assert not schemes or "401" in operation["responses"]
+        assert not schemes - {"stripe"} or "401" in operation["responses"]
 
 
 def test_the_same_document_is_at_its_own_address_and_for_whoever_wants_json(service: Service, document: Json) -> None:
@@ -87,7 +89,7 @@ def test_the_page_shows_every_operation_and_loads_nothing_from_anywhere(service:
     assert "://" not in page.text
     assert "<script" not in page.text
     for path in document["paths"]:
-        assert f"<code>{path}</code>" in page.text
+        assert f"<code>{path}</code>" in page.text.replace("<wbr>", "")
     (style,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text)
     assert LOOPBACK.get(service.url + style).headers["Content-Type"].startswith("text/css")
 

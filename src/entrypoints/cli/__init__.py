@@ -92,7 +92,7 @@ def sandbox(host: str, port: int) -> None:
 )
 @_plainly
 def doctor(as_json: bool) -> int:
-    """Check settings, database, schema, catalog and Telegram, and say how to mend what is wrong."""
+    """Check settings, database, schema, catalog, Telegram and Stripe, and say how to mend what is wrong."""
     from entrypoints.cli.doctor import doctor
 
     return doctor(as_json=as_json)
