@@ -1,34 +1,25 @@
 """Settings from the environment or a `.env` file. Each mistake names its setting, never its value."""
 
-import ipaddress
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeGuard, TypeVar
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from typing import TypeVar
 
-import msgspec
 from dotenv.parser import parse_stream
 
 from domain.ids import BotName
-from domain.money import EXPONENTS, STARS
 from domain.payload import MIN_KEY_BYTES
+from entrypoints import setting_values
+from entrypoints.setting_values import Network
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Value = TypeVar("Value")
 
 TELEGRAM_API = "https://api.telegram.org"
-_BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
-_BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
-_WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 _ALTERNATIVES = {"TELEGRAM_BOT_TOKEN": ("TELEGRAM_BOT_TOKENS_JSON",), "AUTH_JWT_SECRET": ("AUTH_JWKS",)}
 """What is wrong and stands in for another is not told as missing, too."""
 _LINE_BREAKS = str.maketrans("\r\n\t", "   ")
-_STRIPE_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]{4,}", re.ASCII)
-_STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,}", re.ASCII)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -123,7 +114,7 @@ class Settings:
                 self.stripe_secret_key,
                 self.jwt_secret,
                 self.provider_token,
-                *_passwords(self.database_url),
+                *setting_values.passwords(self.database_url),
             )
             if secret
         )
@@ -159,34 +150,34 @@ def known_settings() -> frozenset[str]:
 
 
 def _read(env: "_Reader") -> Settings:
-    env.read("TELEGRAM_TRANSPORT", _one_of("bot_api", fold=str.lower), "bot_api")
+    env.read("TELEGRAM_TRANSPORT", setting_values.one_of("bot_api", fold=str.lower), "bot_api")
     return Settings(
-        database_url=env.read("DATABASE_URL", _database_url, "sqlite:///var/tollgram.db"),
+        database_url=env.read("DATABASE_URL", setting_values.database_url, "sqlite:///var/tollgram.db"),
         catalog_path=env.read("CATALOG_PATH", Path, Path("catalog.toml")),
-        public_url=env.read("PUBLIC_URL", _address, "http://127.0.0.1:8000"),
+        public_url=env.read("PUBLIC_URL", setting_values.address, "http://127.0.0.1:8000"),
         bot_tokens=env.bots(),
-        webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", _webhook_secrets, ()),
-        telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", _networks, ()),
-        trusted_proxies=env.read("TRUSTED_PROXIES", _networks, ()),
-        telegram_api_base=env.read("TELEGRAM_API_BASE", _address, TELEGRAM_API),
-        telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", _boolean, True),
+        webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", setting_values.webhook_secrets, ()),
+        telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", setting_values.networks, ()),
+        trusted_proxies=env.read("TRUSTED_PROXIES", setting_values.networks, ()),
+        telegram_api_base=env.read("TELEGRAM_API_BASE", setting_values.address, TELEGRAM_API),
+        telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", setting_values.boolean, True),
         provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),
-        payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", _currency, "GBP"),
-        stripe_secret_key=env.read("STRIPE_SECRET_KEY", _stripe_key, ""),
-        stripe_webhook_secrets=env.read("STRIPE_WEBHOOK_SECRET", _stripe_secrets, ()),
-        stripe_api_base=env.read("STRIPE_API_BASE", _address, None),
-        stripe_price_map=env.read("STRIPE_PRICE_MAP_JSON", _price_map, {}),
-        stripe_currency=env.read("STRIPE_CURRENCY", _currency, "GBP"),
-        jwt_secret=env.read("AUTH_JWT_SECRET", _key, None),
-        jwks=env.read("AUTH_JWKS", _key_set, None),
+        payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", setting_values.currency, "GBP"),
+        stripe_secret_key=env.read("STRIPE_SECRET_KEY", setting_values.stripe_key, ""),
+        stripe_webhook_secrets=env.read("STRIPE_WEBHOOK_SECRET", setting_values.stripe_secrets, ()),
+        stripe_api_base=env.read("STRIPE_API_BASE", setting_values.address, None),
+        stripe_price_map=env.read("STRIPE_PRICE_MAP_JSON", setting_values.price_map, {}),
+        stripe_currency=env.read("STRIPE_CURRENCY", setting_values.currency, "GBP"),
+        jwt_secret=env.read("AUTH_JWT_SECRET", setting_values.key, None),
+        jwks=env.read("AUTH_JWKS", setting_values.key_set, None),
         jwt_issuer=env.read("AUTH_JWT_ISSUER", str, None),
         jwt_audience=env.read("AUTH_JWT_AUDIENCE", str, "tollgram"),
-        signing_keys=env.read("INVOICE_SIGNING_KEYS", _keys, ()),
-        attempts_per_minute=env.read("PURCHASE_ATTEMPTS_PER_MINUTE", _whole(1, 1000), 5),
-        invoice_ttl=timedelta(seconds=env.read("INVOICE_TTL_SECONDS", _whole(60, 30 * 86400), 3600)),
+        signing_keys=env.read("INVOICE_SIGNING_KEYS", setting_values.keys, ()),
+        attempts_per_minute=env.read("PURCHASE_ATTEMPTS_PER_MINUTE", setting_values.whole(1, 1000), 5),
+        invoice_ttl=timedelta(seconds=env.read("INVOICE_TTL_SECONDS", setting_values.whole(60, 30 * 86400), 3600)),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
-        log_level=env.read("LOG_LEVEL", _one_of(*_LEVELS, fold=str.upper), "INFO"),
-        log_format=env.read("LOG_FORMAT", _one_of("json", "console", fold=str.lower), "json"),
+        log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
+        log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),
     )
 
 
@@ -212,9 +203,9 @@ class _Reader:
             return default
 
     def bots(self) -> Mapping[BotName, str]:
-        one = self.read("TELEGRAM_BOT_TOKEN", _bot_token, None)
+        one = self.read("TELEGRAM_BOT_TOKEN", setting_values.bot_token, None)
         none: Mapping[BotName, str] = {}
-        several = self.read("TELEGRAM_BOT_TOKENS_JSON", _bot_tokens, none)
+        several = self.read("TELEGRAM_BOT_TOKENS_JSON", setting_values.bot_tokens, none)
         if one and "main" in several and several[BotName("main")] != one:
             self.problems.append("TELEGRAM_BOT_TOKENS_JSON: its main is another bot than TELEGRAM_BOT_TOKEN")
         tokens = {BotName("main"): one, **several} if one else dict(several)
@@ -225,151 +216,3 @@ class _Reader:
 
 def _name(problem: str) -> str:
     return problem.partition(":")[0]
-
-
-def _database_url(text: str) -> str:
-    scheme, _, rest = text.partition("://")
-    if scheme not in ("sqlite", "postgresql", "postgres"):
-        raise ValueError("must begin with sqlite:/// or postgresql://")
-    if scheme == "sqlite":
-        if not rest.startswith("/") or rest.strip("/") in ("", ":memory:"):
-            raise ValueError("must name a file: sqlite:///path, or sqlite:////path from the root")
-    elif _split(text) is None:
-        raise ValueError("must be postgresql://user@host:port/name; special characters in a password as %XX")
-    return text
-
-
-def _passwords(database_url: str) -> tuple[str, ...]:
-    """As they are written and as they are meant."""
-    parts = urlsplit(database_url)
-    written = [parts.password or "", *(value for name, value in parse_qsl(parts.query) if name == "password")]
-    return tuple(password for word in written for password in (word, unquote(word)))
-
-
-def _address(text: str) -> str:
-    parts = _split(text)
-    if not _is_web(parts) or parts.query or parts.fragment:
-        raise ValueError("must be an http:// or https:// address without user, query and fragment")
-    return text.rstrip("/")
-
-
-def _key_set(text: str) -> str:
-    if "://" in text and not _is_web(_split(text)):
-        raise ValueError("must be a path, or an http:// or https:// address without user")
-    return text
-
-
-def _is_web(parts: SplitResult | None) -> TypeGuard[SplitResult]:
-    return (
-        parts is not None
-        and parts.scheme in ("http", "https")
-        and parts.hostname is not None
-        and "@" not in parts.netloc
-    )
-
-
-def _split(text: str) -> SplitResult | None:
-    """An address in its parts; None where it is none. What Python says of it would quote it."""
-    try:
-        parts = urlsplit(text)
-        odd = " " in text or parts.port == 0
-    except ValueError:
-        return None
-    return None if odd else parts
-
-
-def _bot_token(text: str) -> str | None:
-    if not _BOT_TOKEN.fullmatch(text):
-        raise ValueError("is no bot token; BotFather gives them as 123456:ABC…")
-    return text
-
-
-def _bot_tokens(text: str) -> Mapping[BotName, str]:
-    try:
-        tokens = msgspec.json.decode(text, type=dict[str, str])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        raise ValueError('must be a JSON object of bot names and tokens, {"main": "123456:ABC…"}') from None
-    for name, token in tokens.items():
-        if not _BOT_NAME.fullmatch(name):
-            raise ValueError("bot names are 1-32 of a-z, 0-9 and _")
-        _bot_token(token)
-    return {BotName(name): token for name, token in tokens.items()}
-
-
-def _webhook_secrets(text: str) -> tuple[str, ...]:
-    secrets = _listed(text)
-    if not all(_WEBHOOK_SECRET.fullmatch(secret) for secret in secrets):
-        raise ValueError("each secret is 1-256 of A-Z, a-z, 0-9, _ and -")
-    return secrets
-
-
-def _stripe_key(text: str) -> str:
-    if not _STRIPE_KEY.fullmatch(text):
-        raise ValueError("is no secret key of Stripe; they begin with sk_test_, sk_live_, rk_test_ or rk_live_")
-    return text
-
-
-def _stripe_secrets(text: str) -> tuple[str, ...]:
-    secrets = _listed(text)
-    if not all(_STRIPE_SECRET.fullmatch(secret) for secret in secrets):
-        raise ValueError("each is a signing secret of Stripe; they begin with whsec_")
-    return secrets
-
-
-def _price_map(text: str) -> Mapping[str, str]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, str])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        raise ValueError('must be a JSON object of plan codes and prices of Stripe, {"gold_1m": "price_…"}') from None
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(network) for network in _listed(text))
-    except ValueError:
-        raise ValueError("must be networks like 149.154.160.0/20, comma separated") from None
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    return tuple(_key(key) or "" for key in _listed(text))
-
-
-def _key(text: str) -> str | None:
-    if len(text.encode()) < MIN_KEY_BYTES:
-        raise ValueError(f"needs at least {MIN_KEY_BYTES} bytes")
-    return text
-
-
-def _currency(text: str) -> str:
-    if text not in EXPONENTS or text == STARS:
-        raise ValueError("must be a currency's three letters, such as GBP")
-    return text
-
-
-def _boolean(text: str) -> bool:
-    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    if text.lower() not in known:
-        raise ValueError("must be true or false")
-    return known[text.lower()]
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def _one_of(*known: str, fold: Callable[[str], str]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if fold(text) not in known:
-            raise ValueError(f"must be one of {', '.join(known)}")
-        return fold(text)
-
-    return parse
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
