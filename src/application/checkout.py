@@ -40,13 +40,13 @@ class CheckoutDesk:
 
         Raises ProviderUnavailable, and has then told why to the operator.
         """
-        with self.work.look() as tx:
-            kept = tx.checkouts.of(invoice.id)
-        if kept and kept.url:
+        if kept := self._made_before(invoice):
             return kept
         try:
             session = self._session(invoice)
         except ProviderUnavailable as problem:
+            if kept := self._made_before(invoice):
+                return kept  # by another, who asked at the same moment: Stripe lets only one of them
             self.journal.record(InvoiceNotSent(invoice=invoice, problem=str(problem)))
             raise
         opened = KeptCheckout(invoice_id=invoice.id, session_id=session.id, url=session.url)
@@ -61,6 +61,11 @@ class CheckoutDesk:
             if not tx.payments.any_by_stripe(user_id):
                 raise NotFound("This user has never paid by Stripe.")
         return self.checkout.portal(self.customer(user_id), return_url)
+
+    def _made_before(self, invoice: Invoice) -> KeptCheckout | None:
+        with self.work.look() as tx:
+            kept = tx.checkouts.of(invoice.id)
+        return kept if kept and kept.url else None
 
     def _session(self, invoice: Invoice) -> CheckoutSession:
         payload = self.shop.signer.sign(invoice.terms, invoice.bot)
