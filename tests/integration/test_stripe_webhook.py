@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -185,17 +186,16 @@ def test_payments_that_others_make_with_the_same_account_are_none_of_ours(
     sdk = stripe_sdk.StripeClient(stripe.secret_key, base_addresses={"api": stripe.api_base}).v1
     foreign = counted(stripe_service, "stripe_events_total", outcome="foreign")
     before = [rows(stripe_service, f"SELECT count(*) AS n FROM {t}") for t in ("payments", "entitlements", "outbox")]
-    price = {"currency": "gbp", "unit_amount": 2500, "product_data": {"name": "A mug"}}
+    price: Any = {"currency": "gbp", "unit_amount": 2500, "product_data": {"name": "A mug"}}
     for metadata in ({}, {"user_id": "77", "plan_code": "gold_1m"}, {"tollgram": "1", "user_id": "x"}):
-        made = sdk.checkout.sessions.create(
-            {
-                "mode": "payment",
-                "line_items": [{"price_data": price, "quantity": 1}],  # type: ignore[typeddict-item]
-                "success_url": "https://shop.example/",
-                "client_reference_id": "77",
-                "metadata": metadata,
-            }
-        )
+        order: Any = {
+            "mode": "payment",
+            "line_items": [{"price_data": price, "quantity": 1}],
+            "success_url": "https://shop.example/",
+            "client_reference_id": "77",
+            "metadata": metadata,
+        }
+        made = sdk.checkout.sessions.create(order)
         paid = stripe.pay(made.id)
         stripe.refund(paid.charge, amount=100)
         stripe.dispute(paid.charge, "open")
