@@ -144,10 +144,12 @@ def test_every_page_on_the_way_fits_and_can_be_read(
             shown(paying, f"card-{look}")
             paying.page.goto(f"{service(running)}/billing/cancelled")
             shown(paying, f"cancelled-{look}")
+            assert_in_the_middle(paying)
             paying.page.go_back()
             paying.page.get_by_role("button", name=f"Pay {PRICE}").click()
             expect(paying.page.get_by_role("heading", name="Thank you.")).to_be_visible()
             shown(paying, f"done-{look}")
+            assert_in_the_middle(paying)
             expect(chat(page)).to_contain_text(confirmed())
             assert_clean(paying)
         say(page, "/status")
@@ -158,6 +160,7 @@ def test_every_page_on_the_way_fits_and_can_be_read(
             portal.page.get_by_role("link", name=re.compile("^Back to ")).click()
             expect(portal.page).to_have_url(f"{service(running)}/billing/returned")
             shown(portal, f"returned-{look}")
+            assert_in_the_middle(portal)
             assert_clean(portal)
         assert visitor.too_wide() == 0
         assert_clean(visitor)
@@ -206,6 +209,16 @@ def shown(visitor: Visit, name: str) -> None:
     visitor.picture(f"stripe-{name}", whole=True)
     assert visitor.too_wide() == 0
     assert visitor.faint() == []
+
+
+def assert_in_the_middle(visitor: Visit) -> None:
+    """The page is one card, and as much lies to its left as to its right."""
+    card, window = visitor.page.get_by_role("main").bounding_box(), visitor.page.viewport_size
+    assert card
+    assert window
+    assert card["width"] <= 440
+    assert abs(card["x"] * 2 + card["width"] - window["width"]) <= 1
+    assert abs(card["y"] * 2 + card["height"] - window["height"]) <= 1
 
 
 def assert_clean(*visitors: Visit) -> None:
