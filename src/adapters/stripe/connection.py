@@ -91,7 +91,8 @@ class _Http(stripe.HTTPClient):
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """Tried once more where that may help and there is time: whatever we ask for twice is done once."""
+        """Tried once more where that may help and there is time, and as long as there is where somebody else is just
+        asking for the same: whatever we ask for twice is done once."""
         until = time.monotonic() + self._whole_call_s
         try:
             answer = self._exchange(method, url, headers, post_data, until)
@@ -103,9 +104,13 @@ class _Http(stripe.HTTPClient):
         else:
             if _left(until) < LEAST_FOR_ANOTHER_TRY_S:
                 return answer
-        time.sleep(PAUSE_S)
         try:
-            return self._exchange(method, url, headers, post_data, until)
+            while True:
+                time.sleep(PAUSE_S)
+                answer = self._exchange(method, url, headers, post_data, until)
+                # Somebody else is just asking for the same: what that gives is ours too.
+                if answer[1] != httpx.codes.CONFLICT or _left(until) < LEAST_FOR_ANOTHER_TRY_S:
+                    return answer
         except httpx.TransportError as problem:
             raise _unreachable(problem) from None
 
