@@ -5,6 +5,7 @@ INSTALLED := .venv/installed
 UV := $(BIN)/uv pip --quiet
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+SHARED := -n 2 --dist loadfile
 PYTEST := $(BIN)/python -m pytest
 CHECKED := src tests migrations $(wildcard bench)
 
@@ -20,7 +21,7 @@ run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token 
 
 .PHONY: test
 test: $(INSTALLED)  ## every test; ARGS="tests/unit -k invoice" for some
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(if $(ARGS),,$(SHARED)) $(ARGS)
 
 .PHONY: check
 check: format lint types imports test  ## all that must hold before a commit
@@ -52,12 +53,12 @@ rules: $(INSTALLED)  ## the rule book out of the tests' names; writes docs/rule-
 
 .PHONY: verify
 verify: $(INSTALLED)  ## the acceptance criteria and threats, each with its tests; writes docs/acceptance.md
-	$(PYTEST) --verify -m "criterion or threat"
+	$(PYTEST) $(SHARED) --verify -m "criterion or threat"
 
 .PHONY: coverage
 coverage: $(INSTALLED)  ## every test, and which lines and branches none of them took
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(SHARED) $(ARGS)
 	@$(MAKE) --no-print-directory covered
 
 .PHONY: covered

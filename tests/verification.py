@@ -88,7 +88,7 @@ class Verification:
 
     demands: Sequence[Demand]
     config: pytest.Config
-    items: list[pytest.Item] = field(default_factory=list)
+    marks: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
 
     @pytest.hookimpl(tryfirst=True)
@@ -110,11 +110,15 @@ class Verification:
         }
         if mistakes:
             raise pytest.UsageError("\n".join(sorted(mistakes)))
+        for item in items:
+            # In the report too: where several processes share the tests, the one that sums up collects none itself.
+            item.user_properties += [(mark, number) for mark in MARKS for number in set(_numbers(item, mark))]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.items = list(session.items)
+        self.marks = {item.nodeid: _marks(item.user_properties) for item in session.items}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.marks.setdefault(report.nodeid, _marks(report.user_properties))
         result = Result(report.outcome)
         if report.when == "call" or result is not Result.PASSED:
             self.results[report.nodeid] = worst([result, self.results.get(report.nodeid, Result.PASSED)])
@@ -140,20 +144,24 @@ class Verification:
 
     @property
     def asked(self) -> bool:
-        return bool(self.config.getoption("verify")) and not self.config.getoption("collectonly")
+        shares = hasattr(self.config, "workerinput")  # one of several processes, which sums up nothing
+        return bool(self.config.getoption("verify")) and not shares and not self.config.getoption("collectonly")
 
     def shown(self) -> list[Shown]:
         tests: dict[tuple[str, str], dict[tuple[str, str], list[Result]]] = {}
-        for item in self.items:
-            path, _, name = item.nodeid.partition("[")[0].partition("::")
-            result = self.results.get(item.nodeid, Result.NOT_RUN)
-            for mark in MARKS:
-                for number in set(_numbers(item, mark)):
-                    tests.setdefault((mark, number), {}).setdefault((path, name), []).append(result)
+        for nodeid, marks in self.marks.items():
+            path, _, name = nodeid.partition("[")[0].partition("::")
+            result = self.results.get(nodeid, Result.NOT_RUN)
+            for mark in marks:
+                tests.setdefault(mark, {}).setdefault((path, name), []).append(result)
         return [
             Shown(demand=demand, tests=dict(sorted(tests.get((demand.mark, demand.number), {}).items())))
             for demand in self.demands
         ]
+
+
+def _marks(properties: Iterable[tuple[str, object]]) -> set[tuple[str, str]]:
+    return {(name, str(value)) for name, value in properties if name in MARKS}
 
 
 def read_demands(path: Path) -> list[Demand]:
