@@ -77,7 +77,7 @@ class Visit:
 
     def tab_to(self, name: str | re.Pattern[str]) -> None:
         """Presses Tab until the focus is on what is called so, and sees that the focus shows."""
-        wanted = name if isinstance(name, re.Pattern) else re.compile(re.escape(name))
+        wanted = name if isinstance(name, re.Pattern) else re.compile(f"^{re.escape(name)}")
         passed: list[str] = []
         for _ in range(MOST_TABS):
             self.page.keyboard.press("Tab")

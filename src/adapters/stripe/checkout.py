@@ -19,7 +19,7 @@ from domain.invoice import Invoice
 
 LONGEST_PAGE = timedelta(hours=23, minutes=50)
 """Stripe closes a page within 24 hours of its making; our clock and Stripe's may differ."""
-SECRET_FIELDS = frozenset({"client_secret"})
+LEFT_OUT = frozenset({"client_secret"})
 """With these a browser could act on a payment: not kept."""
 
 
@@ -224,7 +224,7 @@ _NOTHING_MOVED = StripeSnapshot(charge=None, standing=None)
 
 
 def _kept(whole: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode({name: value for name, value in whole.items() if name not in SECRET_FIELDS})
+    return msgspec.json.encode({name: value for name, value in whole.items() if name not in LEFT_OUT})
 
 
 def _address(url: str | None) -> str:

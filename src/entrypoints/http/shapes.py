@@ -27,14 +27,14 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bot: BotNameText = "main"
 
 
-class CheckoutRequest(msgspec.Struct, frozen=True, kw_only=True):
+class CheckoutRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to buy on Stripe's page. `bot` is the one that tells the user what became of it."""
 
     plan_code: PlanCodeText
     bot: BotNameText | None = None
 
 
-class PortalRequest(msgspec.Struct, frozen=True, kw_only=True):
+class PortalRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where Stripe's page leads back to: an address below PUBLIC_URL."""
 
     return_url: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
