@@ -213,6 +213,7 @@ def test_every_line_of_a_purchase_bears_user_plan_and_amount(service: Service, t
     assert outcome.charge_id is not None
     telegram.redeliver(outcome.update_id)
     telegram.refund(outcome.charge_id)
+    settled(telegram)
     second = invoice_for(service, ada)
     pay(telegram, ada, second, amount=1, forge_at="payment")
     invoice_for(service, ada)
