@@ -7,9 +7,9 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from adapters.stripe.signatures import verify_event
 from litestar import Request, Response, post
 
+from adapters.stripe.signatures import verify_event
 from application.ports import ChargeKey, Checkout, Clock, StripeEvent, StripeSnapshot
 from application.refunds import RecordRefund
 from application.standing import FollowCharge
