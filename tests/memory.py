@@ -21,26 +21,38 @@ from application.ports import (
     Delivery,
     DoubleGrant,
     Entitlements,
+    FoundBy,
     Ids,
+    Inbox,
     Invoices,
     Journal,
     KeptCheckout,
+    KeptEntry,
+    KeptReport,
+    LedgerMark,
+    LedgerMarks,
     Messenger,
     Outbox,
     Page,
     PageOf,
+    PaymentFilter,
     Payments,
+    RefundOrder,
+    RefundOrders,
     Refunds,
+    Report,
     Sent,
     StripeEvent,
     StripeEvents,
     StripeSnapshot,
     Trail,
     TrailEntry,
+    TrailFilter,
     Transaction,
     UnitOfWork,
     Updates,
 )
+from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable
 from domain.events import Event
@@ -55,6 +67,8 @@ BOT_PER_SECOND: Final = 25
 CHAT_BURST: Final = 5
 CHAT_BURST_WITHIN: Final = timedelta(seconds=5)
 LOCK_WITHIN_S: Final = 10.0
+LONGEST_PAUSE: Final = timedelta(hours=2)
+AUTOMATIC_REFUNDS: Final = "automatic refunds"
 
 
 @dataclass(slots=True)
@@ -192,12 +206,36 @@ class KeptLetter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RawUpdate:
-    bot: BotName
-    update_id: int
-    body: bytes
+class WaitingReport:
+    """A report in the inbox; it waits until it was done with or given up."""
+
+    kept: KeptReport
+    due_at: datetime
     problem: str
-    at: datetime
+    claimed_until: datetime | None = None
+    done_at: datetime | None = None
+    outcome: str | None = None
+    given_up_at: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.done_at is None and self.given_up_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingOrder:
+    """A refund that we ordered; it waits until the provider gave the money back or refused."""
+
+    order: RefundOrder
+    due_at: datetime
+    claimed_until: datetime | None = None
+    done_at: datetime | None = None
+    failed_at: datetime | None = None
+    problem: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.done_at is None and self.failed_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +267,10 @@ class MemoryState:
     entitlements: dict[EntitlementId, Entitlement] = field(default_factory=dict)
     trail: list[TrailEntry] = field(default_factory=list)
     seen: dict[tuple[BotName, int], datetime] = field(default_factory=dict)
-    unread: list[RawUpdate] = field(default_factory=list)
+    inbox: dict[Report, WaitingReport] = field(default_factory=dict)
+    refund_orders: dict[ChargeKey, WaitingOrder] = field(default_factory=dict)
+    ledger_marks: dict[str, LedgerMark] = field(default_factory=dict)
+    confirmed: dict[ChargeKey, datetime] = field(default_factory=dict)
     attempts: dict[UserId, list[datetime]] = field(default_factory=dict)
     checkouts: dict[InvoiceId, BegunCheckout] = field(default_factory=dict)
     customers: dict[UserId, str] = field(default_factory=dict)
@@ -284,6 +325,9 @@ class MemoryTransaction(Transaction):
         self.invoices = MemoryInvoices(state)
         self.payments = MemoryPayments(state)
         self.refunds = MemoryRefunds(state)
+        self.refund_orders = MemoryRefundOrders(state)
+        self.inbox = MemoryInbox(state)
+        self.ledger_marks = MemoryLedgerMarks(state)
         self.entitlements = MemoryEntitlements(state)
         self.trail = MemoryTrail(state)
         self.updates = MemoryUpdates(state)
@@ -292,12 +336,16 @@ class MemoryTransaction(Transaction):
         self.customers = MemoryCustomers(state)
         self.stripe_events = MemoryStripeEvents(state)
         self.outbox = MemoryOutbox(state)
-        self.locked: list[ChargeKey | UserId] = []
+        self.locked: list[ChargeKey | UserId | str] = []
 
-    def lock(self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = ()) -> None:
-        if charges and any(isinstance(held, int) for held in self.locked):
+    def lock(
+        self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = (), automatic_refunds: bool = False
+    ) -> None:
+        if charges and any(not isinstance(held, tuple) for held in self.locked):
             raise AssertionError("charges are locked before users, or two transactions can wait for each other")
-        self.locked += [*charges, *users]
+        if users and AUTOMATIC_REFUNDS in self.locked:
+            raise AssertionError("users are locked before the automatic refunds, or two can wait for each other")
+        self.locked += [*charges, *users, *([AUTOMATIC_REFUNDS] if automatic_refunds else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +401,8 @@ class MemoryPayments(Payments):
         if kept and kept.id == payment.id:
             self.state.payments[payment.charge.key] = replace(
                 kept,
+                invoice_id=payment.invoice_id,
+                plan_code=payment.plan_code,
                 status=payment.status,
                 quarantine_reason=payment.quarantine_reason,
                 refunded_at=payment.refunded_at,
@@ -361,8 +411,12 @@ class MemoryPayments(Payments):
                 suspended=payment.suspended,
             )
 
-    def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
-        rows = sorted(self._of_user(user_id), key=lambda payment: (payment.received_at, payment.id), reverse=True)
+    def get(self, id: PaymentId) -> Payment | None:
+        return next((payment for payment in self.state.payments.values() if payment.id == id), None)
+
+    def found(self, wanted: PaymentFilter, page: Page) -> PageOf[Payment]:
+        found = [payment for payment in self.state.payments.values() if _wanted(payment, wanted)]
+        rows = sorted(found, key=lambda payment: (payment.received_at, payment.id), reverse=True)
         if page.cursor is not None:
             after = [payment.id for payment in rows]
             if page.cursor not in after:
@@ -370,6 +424,21 @@ class MemoryPayments(Payments):
             rows = rows[after.index(PaymentId(page.cursor)) + 1 :]
         shown = tuple(rows[: page.limit])
         return PageOf(items=shown, next_cursor=shown[-1].id if len(rows) > page.limit else None)
+
+    def confirm(self, charges: Sequence[ChargeKey], at: datetime) -> None:
+        for key in charges:
+            if key in self.state.payments:
+                self.state.confirmed.setdefault(key, at)
+
+    def unconfirmed(self, methods: Sequence[Method], received_before: datetime, *, at_most: int) -> Sequence[Payment]:
+        rows = [
+            payment
+            for key, payment in self.state.payments.items()
+            if key not in self.state.confirmed
+            and payment.charge.method in methods
+            and payment.received_at < received_before
+        ]
+        return sorted(rows, key=lambda payment: (payment.received_at, payment.id))[:at_most]
 
     def any_by_stripe(self, user_id: UserId) -> bool:
         return any(payment.charge.provider is Provider.STRIPE for payment in self._of_user(user_id))
@@ -380,6 +449,141 @@ class MemoryPayments(Payments):
 
     def _of_user(self, user_id: UserId) -> list[Payment]:
         return [payment for payment in self.state.payments.values() if payment.charge.payer == user_id]
+
+
+def _wanted(payment: Payment, wanted: PaymentFilter) -> bool:
+    charge = payment.charge
+    return (
+        wanted.user_id in (None, charge.payer)
+        and wanted.status in (None, payment.status)
+        and wanted.method in (None, charge.method)
+        and wanted.plan_code in (None, payment.plan_code)
+        and wanted.charge_id in (None, charge.charge_id)
+        and (wanted.since is None or wanted.since <= payment.received_at)
+        and (wanted.until is None or payment.received_at < wanted.until)
+    )
+
+
+def _claimable(waiting: WaitingReport | WaitingOrder, now: datetime, lease: timedelta) -> bool:
+    """Times too far ahead were noted by a clock that was set back since, and hold nothing up."""
+    until = waiting.claimed_until
+    free = until is None or until <= now or until > now + 2 * lease
+    return waiting.waits and free and (waiting.due_at <= now or waiting.due_at > now + LONGEST_PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryInbox(Inbox):
+    state: MemoryState
+
+    def keep(self, reports: Sequence[Report], *, found_by: FoundBy, now: datetime, problem: str = "") -> int:
+        new = 0
+        for report in reports:
+            known = self.state.inbox.get(report)
+            if known is None:
+                id = len(self.state.inbox) + 1
+                kept = KeptReport(id=id, report=report, found_by=found_by, received_at=now, attempts=0)
+                self.state.inbox[report] = WaitingReport(kept=kept, due_at=now, problem=problem)
+                new += 1
+            elif known.done_at and found_by is FoundBy.RECONCILIATION:
+                self.state.inbox[report] = _anew(known, now)
+                new += 1
+        return new
+
+    def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[KeptReport]:
+        due = [waiting for waiting in self.state.inbox.values() if _claimable(waiting, now, lease)]
+        claimed = []
+        for waiting in sorted(due, key=lambda one: one.kept.id)[:at_most]:
+            kept = replace(waiting.kept, attempts=waiting.kept.attempts + 1)
+            self.state.inbox[kept.report] = replace(waiting, kept=kept, claimed_until=now + lease)
+            claimed.append(kept)
+        return claimed
+
+    def done(self, kept: KeptReport, outcome: str, now: datetime) -> None:
+        if waiting := self._waiting(kept):
+            self.state.inbox[kept.report] = replace(waiting, done_at=now, outcome=outcome, claimed_until=None)
+
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str) -> None:
+        if waiting := self._waiting(kept):
+            self.state.inbox[kept.report] = replace(waiting, due_at=due_at, problem=problem, claimed_until=None)
+
+    def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
+        if waiting := self._waiting(kept):
+            self.state.inbox[kept.report] = replace(waiting, given_up_at=now, problem=problem, claimed_until=None)
+
+    def reopen(self, now: datetime) -> int:
+        given_up = [waiting for waiting in self.state.inbox.values() if waiting.given_up_at]
+        for waiting in given_up:
+            self.state.inbox[waiting.kept.report] = _anew(waiting, now)
+        return len(given_up)
+
+    def _waiting(self, kept: KeptReport) -> WaitingReport | None:
+        waiting = self.state.inbox.get(kept.report)
+        return waiting if waiting and waiting.waits else None
+
+
+def _anew(waiting: WaitingReport, now: datetime) -> WaitingReport:
+    return WaitingReport(kept=replace(waiting.kept, attempts=0), due_at=now, problem=waiting.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRefundOrders(RefundOrders):
+    state: MemoryState
+
+    def add(self, orders: Sequence[RefundOrder]) -> set[ChargeKey]:
+        new = set()
+        for order in orders:
+            known = self.state.refund_orders.get(order.key)
+            if known is None or known.failed_at:
+                self.state.refund_orders[order.key] = WaitingOrder(order=order, due_at=order.asked_at)
+                new.add(order.key)
+        return new
+
+    def open_of(self, charge: ChargeKey) -> RefundOrder | None:
+        waiting = self._waiting(charge)
+        return waiting.order if waiting else None
+
+    def automatic_since(self, since: datetime) -> int:
+        return sum(w.order.automatic and w.order.asked_at >= since for w in self.state.refund_orders.values())
+
+    def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[RefundOrder]:
+        due = [waiting for waiting in self.state.refund_orders.values() if _claimable(waiting, now, lease)]
+        claimed = []
+        for waiting in sorted(due, key=lambda one: one.order.asked_at)[:at_most]:
+            order = replace(waiting.order, attempts=waiting.order.attempts + 1)
+            self.state.refund_orders[order.key] = replace(waiting, order=order, claimed_until=now + lease)
+            claimed.append(order)
+        return claimed
+
+    def retry(self, order: RefundOrder, due_at: datetime, problem: str) -> None:
+        if waiting := self._waiting(order.key):
+            self.state.refund_orders[order.key] = replace(waiting, due_at=due_at, problem=problem, claimed_until=None)
+
+    def done(self, charge: ChargeKey, now: datetime) -> None:
+        if waiting := self._waiting(charge):
+            self.state.refund_orders[charge] = replace(waiting, done_at=now, claimed_until=None)
+
+    def failed(self, order: RefundOrder, now: datetime, problem: str) -> None:
+        if waiting := self._waiting(order.key):
+            self.state.refund_orders[order.key] = replace(waiting, failed_at=now, problem=problem, claimed_until=None)
+
+    def _waiting(self, charge: ChargeKey) -> WaitingOrder | None:
+        waiting = self.state.refund_orders.get(charge)
+        return waiting if waiting and waiting.waits else None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLedgerMarks(LedgerMarks):
+    state: MemoryState
+
+    def take(self, ledger: str, now: datetime) -> LedgerMark:
+        return self.state.ledger_marks.setdefault(ledger, LedgerMark(ledger=ledger, first_started_at=now))
+
+    def all(self) -> Sequence[LedgerMark]:
+        return [self.state.ledger_marks[ledger] for ledger in sorted(self.state.ledger_marks)]
+
+    def move(self, mark: LedgerMark) -> None:
+        known = self.state.ledger_marks[mark.ledger]
+        self.state.ledger_marks[mark.ledger] = replace(mark, first_started_at=known.first_started_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +648,21 @@ class MemoryTrail(Trail):
             if not once or (entry.kind, entry.charge_id) not in {(e.kind, e.charge_id) for e in self.state.trail}:
                 self.state.trail.append(entry)
 
+    def found(self, wanted: TrailFilter, page: Page) -> PageOf[KeptEntry]:
+        rows = [
+            KeptEntry(id=number, entry=entry)
+            for number, entry in enumerate(self.state.trail, 1)
+            if wanted.user_id in (None, entry.user_id)
+            and wanted.invoice_id in (None, entry.invoice_id)
+            and wanted.charge_id in (None, entry.charge_id)
+        ][::-1]
+        if page.cursor is not None:
+            if not page.cursor.isdigit():
+                raise InvalidRequest("The cursor is none of ours.")
+            rows = [row for row in rows if row.id < int(page.cursor)]
+        shown = tuple(rows[: page.limit])
+        return PageOf(items=shown, next_cursor=str(shown[-1].id) if len(rows) > page.limit else None)
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryUpdates(Updates):
@@ -454,9 +673,6 @@ class MemoryUpdates(Updates):
             return False
         self.state.seen[bot, update_id] = now
         return True
-
-    def keep_raw(self, bot: BotName, update_id: int, body: bytes, problem: str, now: datetime) -> None:
-        self.state.unread.append(RawUpdate(bot=bot, update_id=update_id, body=body, problem=problem, at=now))
 
     def forget(self, before: datetime) -> int:
         gone = [key for key, at in self.state.seen.items() if at < before]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from application.ports import Clock, Page, PageOf, UnitOfWork
+from application.ports import Clock, Page, PageOf, PaymentFilter, UnitOfWork
 from domain.access import Access, check
 from domain.entitlement import Entitlement
 from domain.ids import UserId
@@ -44,4 +44,4 @@ class ListPayments:
 
     def __call__(self, user_id: UserId, page: Page) -> PageOf[Payment]:
         with self.work.look() as tx:
-            return tx.payments.of_user(user_id, page)
+            return tx.payments.found(PaymentFilter(user_id=user_id), page)

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from application.messages import Letter
+from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.events import Event
-from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
+from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, PlanCode, UserId
 from domain.invoice import Invoice, Objection
 from domain.money import Money
-from domain.payment import Charge, ChargeStanding, Payment, Provider, Refund
+from domain.payment import Charge, ChargeStanding, Payment, PaymentStatus, Provider, Refund
 
 Row = TypeVar("Row")
 ChargeKey = tuple[Provider, ChargeId]
@@ -92,6 +94,19 @@ class PageOf(Generic[Row]):
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFilter:
+    """Which payments are looked for; None is any. `since` is within the span, `until` behind it (when received)."""
+
+    user_id: UserId | None = None
+    status: PaymentStatus | None = None
+    method: Method | None = None
+    plan_code: PlanCode | None = None
+    charge_id: ChargeId | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Payments(Protocol):
     """Every charge that a provider ever reported, whatever became of it."""
 
@@ -105,11 +120,22 @@ class Payments(Protocol):
 
     @abstractmethod
     def update(self, payment: Payment) -> None:
-        """Keep its status, reason, refunds, disputes and what is suspended; what the charge says never changes."""
+        """Keep all of it but what the charge says, which never changes, and when it was received."""
 
     @abstractmethod
-    def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
-        """The user's payments, newest first. Raises InvalidRequest for a cursor that we never gave."""
+    def get(self, id: PaymentId) -> Payment | None: ...
+
+    @abstractmethod
+    def found(self, wanted: PaymentFilter, page: Page) -> PageOf[Payment]:
+        """Those that were looked for, newest first. Raises InvalidRequest for a cursor that we never gave."""
+
+    @abstractmethod
+    def confirm(self, charges: Sequence[ChargeKey], at: datetime) -> None:
+        """Note that the provider's own ledger has them; what was noted before stays."""
+
+    @abstractmethod
+    def unconfirmed(self, methods: Sequence[Method], received_before: datetime, *, at_most: int) -> Sequence[Payment]:
+        """Payments by these methods that no ledger was ever seen to have, oldest first."""
 
     @abstractmethod
     def any_by_stripe(self, user_id: UserId) -> bool:
@@ -118,6 +144,57 @@ class Payments(Protocol):
     @abstractmethod
     def waiting_of(self, user_id: UserId) -> Sequence[Payment]:
         """The user's payments in quarantine, oldest first, at most 20."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundOrder:
+    """Somebody's or our own decision to give a charge back. `attempts` counts how often it was taken up, so that who
+    takes it up again knows that it may have been carried out already."""
+
+    provider: Provider
+    charge_id: ChargeId
+    payment_id: PaymentId
+    asked_at: datetime
+    asked_by: str
+    reason: str
+    automatic: bool = False
+    attempts: int = 0
+
+    @property
+    def key(self) -> ChargeKey:
+        return self.provider, self.charge_id
+
+
+class RefundOrders(Protocol):
+    """What we ask providers to give back: one order a charge, kept for good."""
+
+    @abstractmethod
+    def add(self, orders: Sequence[RefundOrder]) -> set[ChargeKey]:
+        """Keep those whose charge has no order that is open or done, in place of one that failed; which they are."""
+
+    @abstractmethod
+    def open_of(self, charge: ChargeKey) -> RefundOrder | None:
+        """The order of that charge that was neither carried out nor refused."""
+
+    @abstractmethod
+    def automatic_since(self, since: datetime) -> int:
+        """How many orders were given by themselves from then on. Hold their lock, `Transaction.lock`."""
+
+    @abstractmethod
+    def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[RefundOrder]:
+        """Take up orders that are due, oldest first, none that somebody holds; each counts one more attempt."""
+
+    @abstractmethod
+    def retry(self, order: RefundOrder, due_at: datetime, problem: str) -> None:
+        """Let go of it; it is due again at that time."""
+
+    @abstractmethod
+    def done(self, charge: ChargeKey, now: datetime) -> None:
+        """The provider gave it back. Does nothing where there is no open order."""
+
+    @abstractmethod
+    def failed(self, order: RefundOrder, now: datetime, problem: str) -> None:
+        """The provider refuses, for good."""
 
 
 class Refunds(Protocol):
@@ -227,8 +304,8 @@ class StripeEvent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
     """One line of the audit trail. `kind` is one of `invoice_issued`, `pre_checkout`, `successful_payment`,
-    `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`; `message` the provider's own
-    bytes."""
+    `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`, `refund_ordered`, `refund_failed`,
+    `payment_resolved`, `payment_held`; `message` the provider's own bytes, `actor` and `note` who decided and why."""
 
     kind: str
     bot: BotName
@@ -239,6 +316,23 @@ class TrailEntry:
     decision: str | None = None
     reason: Objection | None = None
     message: bytes | None = None
+    actor: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEntry:
+    id: int
+    entry: TrailEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailFilter:
+    """Which entries are looked for; None is any."""
+
+    user_id: UserId | None = None
+    invoice_id: InvoiceId | None = None
+    charge_id: ChargeId | None = None
 
 
 class Trail(Protocol):
@@ -248,9 +342,105 @@ class Trail(Protocol):
     def add(self, entries: Sequence[TrailEntry]) -> None:
         """Keep them. A payment or a refund of one charge is kept once; a second entry of it is let go."""
 
+    @abstractmethod
+    def found(self, wanted: TrailFilter, page: Page) -> PageOf[KeptEntry]:
+        """Those that were looked for, newest first. Raises InvalidRequest for a cursor that we never gave."""
+
+
+class Source(StrEnum):
+    """Where a report comes from, which tells how it is read."""
+
+    TELEGRAM_UPDATE = "telegram_update"
+    STRIPE_EVENT = "stripe_event"
+    STAR_TRANSACTION = "star_transaction"
+    STRIPE_PAYMENT = "stripe_payment"
+
+
+class FoundBy(StrEnum):
+    WEBHOOK = "webhook"
+    RECONCILIATION = "reconciliation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """An authentic message of a provider, as it came. `bot` is empty for Stripe's."""
+
+    source: Source
+    bot: BotName
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReport:
+    """`attempts` counts how often it was taken up, this time too."""
+
+    id: int
+    report: Report
+    found_by: FoundBy
+    received_at: datetime
+    attempts: int
+
+
+class Inbox(Protocol):
+    """Reports that could not be dealt with when they came, and those that only a provider's ledger told us of."""
+
+    @abstractmethod
+    def keep(self, reports: Sequence[Report], *, found_by: FoundBy, now: datetime, problem: str = "") -> int:
+        """Keep those that are new, byte by byte, due at once; how many they were. One that waits or was given up
+        stays as it is; one that was dealt with is due again where the reconciler finds it anew."""
+
+    @abstractmethod
+    def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[KeptReport]:
+        """Take up reports that are due, oldest first, none that somebody holds; each counts one more attempt."""
+
+    @abstractmethod
+    def done(self, kept: KeptReport, outcome: str, now: datetime) -> None: ...
+
+    @abstractmethod
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str) -> None:
+        """Let go of it; it is due again at that time."""
+
+    @abstractmethod
+    def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
+        """Nobody takes it up again by itself; it stays on record."""
+
+    @abstractmethod
+    def reopen(self, now: datetime) -> int:
+        """Those that were given up are due again, as if they were new; how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerMark:
+    """How far a provider's ledger was read. `ledger` is `stars:<bot>` or `stripe`.
+
+    `read_to` is the place in it (an offset, or a time in Unix seconds) up to which all is known. `whole_read_to` is
+    where a walk over all of it has got to, and None while none is under way.
+    """
+
+    ledger: str
+    first_started_at: datetime
+    read_to: int = 0
+    tail_read_at: datetime | None = None
+    whole_read_to: int | None = None
+    whole_begun_at: datetime | None = None
+    whole_read_at: datetime | None = None
+
+
+class LedgerMarks(Protocol):
+    @abstractmethod
+    def take(self, ledger: str, now: datetime) -> LedgerMark:
+        """The mark of that ledger, made where there is none; nobody else has it until the end of the transaction."""
+
+    @abstractmethod
+    def all(self) -> Sequence[LedgerMark]: ...
+
+    @abstractmethod
+    def move(self, mark: LedgerMark) -> None:
+        """Keep it; when it was first started never changes."""
+
 
 class Updates(Protocol):
-    """Which messages of Telegram were taken already, and those that could not be understood.
+    """Which messages of Telegram were taken already.
 
     Only what carries no money is held against the seen ids: Telegram starts its numbers anew at random.
     """
@@ -258,10 +448,6 @@ class Updates(Protocol):
     @abstractmethod
     def first_seen(self, bot: BotName, update_id: int, now: datetime) -> bool:
         """Note it; False where it was noted before."""
-
-    @abstractmethod
-    def keep_raw(self, bot: BotName, update_id: int, body: bytes, problem: str, now: datetime) -> None:
-        """Keep an authentic update that nobody could read."""
 
     @abstractmethod
     def forget(self, before: datetime) -> int:
@@ -308,6 +494,9 @@ class Transaction(Protocol):
     invoices: Invoices
     payments: Payments
     refunds: Refunds
+    refund_orders: RefundOrders
+    inbox: Inbox
+    ledger_marks: LedgerMarks
     entitlements: Entitlements
     trail: Trail
     updates: Updates
@@ -318,8 +507,11 @@ class Transaction(Protocol):
     outbox: Outbox
 
     @abstractmethod
-    def lock(self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = ()) -> None:
-        """Until the end of the transaction nobody else holds any of them. Take charges before users, always."""
+    def lock(
+        self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = (), automatic_refunds: bool = False
+    ) -> None:
+        """Until the end of the transaction nobody else holds any of them. Take charges before users, and these before
+        the automatic refunds, always."""
 
 
 class UnitOfWork(Protocol):
@@ -427,3 +619,50 @@ class Checkout(Protocol):
     @abstractmethod
     def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
         """What the event is about, fetched again; None where that is none of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenBack:
+    """The provider has given the money back, now or before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotYet:
+    """The provider has taken the order, and will tell when the money is back."""
+
+
+ReturnOutcome = GivenBack | NotYet | Rejected | TryLater
+
+
+class Refunder(Protocol):
+    """Providers, asked to give money back."""
+
+    @abstractmethod
+    def given_back(self, payment: Payment, order: RefundOrder) -> bool:
+        """Whether the provider has given it back already. Raises ProviderUnavailable where it can't be asked."""
+
+    @abstractmethod
+    def give_back(self, payment: Payment, order: RefundOrder) -> ReturnOutcome:
+        """Ask once. Never raises for what the provider or the network does; after TryLater nobody knows whether it
+        was carried out. What is given back already is GivenBack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPage:
+    """Entries of a ledger, oldest first, each as it came. `next_from` is where to read on: None behind the last."""
+
+    reports: tuple[Report, ...]
+    next_from: int | None
+
+
+class StarLedger(Protocol):
+    """Telegram's own list of a bot's Stars. Every method raises ProviderUnavailable."""
+
+    @abstractmethod
+    def page(self, bot: BotName, offset: int) -> LedgerPage:
+        """Entries from that offset on, oldest first, at most 100
+        (https://core.telegram.org/bots/api#getstartransactions)."""
+
+    @abstractmethod
+    def balance(self, bot: BotName) -> int:
+        """Stars that the bot has, in whole Stars."""

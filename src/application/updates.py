@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.ports import Clock, Journal, UnitOfWork
+from application.ports import Clock, FoundBy, Journal, Report, Source, UnitOfWork
 from domain.events import UpdateKeptRaw
 from domain.ids import BotName
 
@@ -20,7 +20,8 @@ class KeepUpdateRaw:
 
     def __call__(self, bot: BotName, update_id: int, body: bytes, problem: str) -> None:
         with self.work.begin() as tx:
-            tx.updates.keep_raw(bot, update_id, body, problem, self.clock.now())
+            report = Report(source=Source.TELEGRAM_UPDATE, bot=bot, body=body)
+            tx.inbox.keep([report], found_by=FoundBy.WEBHOOK, now=self.clock.now(), problem=problem)
         self.journal.record(UpdateKeptRaw(bot=bot, update_id=update_id, problem=problem))
 
 

@@ -29,6 +29,8 @@ class Objection(StrEnum):
     DISABLED = "disabled"
     UNAVAILABLE = "unavailable"
     UNPROCESSABLE = "unprocessable"
+    UNKNOWN_TO_PROVIDER = "unknown_to_provider"
+    """The provider's own ledger does not have the charge."""
 
 
 class InvoiceState(StrEnum):

@@ -113,6 +113,15 @@ class Payment:
             self, status=PaymentStatus.REFUNDED, refunded_at=at, amount_refunded=self.charge.paid.amount, suspended=None
         )
 
+    def giving_back(self) -> "Payment":
+        """This payment while its provider is asked to give the money back; its reason still tells where it stood."""
+        return replace(self, status=PaymentStatus.REFUND_PENDING)
+
+    def kept_after_all(self) -> "Payment":
+        """This payment where its provider refused to give the money back: where it stood before."""
+        status = PaymentStatus.GRANTED if self.quarantine_reason is None else PaymentStatus.QUARANTINED
+        return replace(self, status=status)
+
     def told(self, standing: "ChargeStanding") -> "Payment":
         """This payment with what its provider says of it now. What was said may come late: nothing moves back."""
         disputes = dict(self.disputes)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import Page, UnitOfWork
+from application.ports import Page, PaymentFilter, UnitOfWork
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import ChargeId, EntitlementId, PaymentId
@@ -131,7 +131,7 @@ def test_payments_are_shown_newest_first_page_by_page(work: UnitOfWork) -> None:
     cursor, pages = None, 0
     while pages == 0 or cursor:
         with work.look() as tx:
-            page = tx.payments.of_user(ALICE, Page(limit=3, cursor=cursor))
+            page = tx.payments.found(PaymentFilter(user_id=ALICE), Page(limit=3, cursor=cursor))
         shown += page.items
         cursor, pages = page.next_cursor, pages + 1
     assert shown == [numbered(n) for n in reversed(range(7))]
@@ -143,18 +143,18 @@ def test_a_payment_that_comes_while_somebody_turns_pages_shifts_none(work: UnitO
         tx.invoices.add([invoice()])
         tx.payments.add_new([numbered(n) for n in range(4)])
     with work.look() as tx:
-        first = tx.payments.of_user(ALICE, Page(limit=2))
+        first = tx.payments.found(PaymentFilter(user_id=ALICE), Page(limit=2))
     with work.begin() as tx:
         tx.payments.add_new([numbered(9)])
     with work.look() as tx:
-        second = tx.payments.of_user(ALICE, Page(limit=2, cursor=first.next_cursor))
+        second = tx.payments.found(PaymentFilter(user_id=ALICE), Page(limit=2, cursor=first.next_cursor))
     assert [*first.items, *second.items] == [numbered(n) for n in (3, 2, 1, 0)]
     assert second.next_cursor is None
 
 
 def test_a_user_without_payments_has_an_empty_page(work: UnitOfWork) -> None:
     with work.look() as tx:
-        assert tx.payments.of_user(BOB, Page()).items == ()
+        assert tx.payments.found(PaymentFilter(user_id=BOB), Page()).items == ()
 
 
 @pytest.mark.threat(31)
@@ -175,7 +175,7 @@ def test_a_user_without_payments_has_an_empty_page(work: UnitOfWork) -> None:
 def test_a_cursor_that_we_never_gave_is_refused(work: UnitOfWork, cursor: str) -> None:
     keep_paid(work)
     with work.look() as tx, pytest.raises(InvalidRequest):
-        tx.payments.of_user(ALICE, Page(cursor=cursor))
+        tx.payments.found(PaymentFilter(user_id=ALICE), Page(cursor=cursor))
 
 
 def test_payments_in_quarantine_are_told_oldest_first_and_no_more_than_twenty(work: UnitOfWork) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import TrailEntry, UnitOfWork
+from application.ports import FoundBy, Report, Source, TrailEntry, UnitOfWork
 from domain.ids import ChargeId, UserId
 from domain.invoice import Objection
 from tests.builders import ALICE, BOB, MAIN, SECOND_BOT, invoice_id
@@ -54,7 +54,8 @@ def test_ids_are_forgotten_by_their_age_and_counted(work: UnitOfWork) -> None:
 def test_an_update_that_nobody_can_read_is_kept_whatever_its_bytes(work: UnitOfWork) -> None:
     for _ in range(2):
         with work.begin() as tx:
-            tx.updates.keep_raw(MAIN, 1, b"\0\xff{\\ud800", "not \0 UTF-8 \ud800", NOON)
+            report = Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=b"\0\xff{\\ud800")
+            tx.inbox.keep([report], found_by=FoundBy.WEBHOOK, now=NOON, problem="not \0 UTF-8 \ud800")
 
 
 def test_the_trail_takes_any_number_of_entries_of_one_charge_but_one_payment_and_one_refund(work: UnitOfWork) -> None:

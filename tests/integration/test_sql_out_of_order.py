@@ -22,6 +22,7 @@ from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.locks import hold
 from adapters.sql.work import SqlUnitOfWork
+from application.ports import FoundBy, Report, Source
 from domain.errors import Unavailable
 from tests.builders import ALICE, MAIN, charge
 from tests.memory import NOON
@@ -240,7 +241,8 @@ def test_a_full_disk_is_unavailable_and_changes_nothing(sqlite_database: str) ->
         connection = tx.connection  # type: ignore[attr-defined] # of the SQL one
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
         for number in range(100):
-            tx.updates.keep_raw(MAIN, number, b"x" * 10_000, "too much", NOON)
+            report = Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=b"%d" % number + b"x" * 10_000)
+            tx.inbox.keep([report], found_by=FoundBy.WEBHOOK, now=NOON)
     engine.dispose()
     assert write(SqlUnitOfWork(open_engine(sqlite_database)))
 

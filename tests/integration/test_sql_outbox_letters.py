@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event, text
 from adapters.sql.schema import metadata
 from adapters.sql.work import SqlUnitOfWork
 from application.messages import Help, Letter
-from application.ports import Page
+from application.ports import Page, PaymentFilter
 from tests.builders import ALICE, BOB, MAIN, charge, entitlement, invoice, payment, refund
 from tests.integration.transactions import keep_paid
 from tests.memory import NOON
@@ -64,8 +64,8 @@ def test_no_statement_of_the_service_reads_a_whole_table(engine: Engine, sql_wor
         tx.payments.of([charge().key])
         tx.payments.update(payment())
         tx.payments.waiting_of(ALICE)
-        page = tx.payments.of_user(ALICE, Page(limit=1))
-        tx.payments.of_user(ALICE, Page(cursor=page.next_cursor))
+        page = tx.payments.found(PaymentFilter(user_id=ALICE), Page(limit=1))
+        tx.payments.found(PaymentFilter(user_id=ALICE), Page(cursor=page.next_cursor))
         tx.refunds.add_new(refund())
         tx.refunds.of([charge().key])
         tx.entitlements.add([entitlement(payment_id=payment().id)])

@@ -126,7 +126,7 @@ def either_service(request: pytest.FixtureRequest) -> Service:
 
 
 def kept_raw(service: Service, body: bytes) -> bool:
-    return any(bytes(kept) == body for (kept,) in rows(service, "SELECT body FROM unread_updates"))
+    return any(bytes(kept) == body for (kept,) in rows(service, "SELECT body FROM inbox"))
 
 
 def bytes_of(update: Json) -> bytes:

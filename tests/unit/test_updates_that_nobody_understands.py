@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from application.ports import FoundBy, Report, Source
 from application.updates import REMEMBERED_FOR, ForgetUpdates, KeepUpdateRaw
 from domain.events import UpdateKeptRaw
 from tests.builders import DAY, MAIN, SECOND, SECOND_BOT, Service
-from tests.memory import NOON, RawUpdate
+from tests.memory import NOON
 
 TELEGRAM_REMEMBERS = timedelta(days=1)
 
@@ -27,7 +28,8 @@ def test_it_is_kept_byte_by_byte_with_what_was_wrong_with_it(body: bytes) -> Non
 
     KeepUpdateRaw(work=service.work, clock=service.clock, journal=service.journal)(MAIN, 7, body, "no amount")
 
-    assert service.state.unread == [RawUpdate(bot=MAIN, update_id=7, body=body, problem="no amount", at=NOON)]
+    waiting = service.state.inbox[Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=body)]
+    assert (waiting.problem, waiting.due_at, waiting.kept.found_by) == ("no amount", NOON, FoundBy.WEBHOOK)
     assert service.journal.events == [UpdateKeptRaw(bot=MAIN, update_id=7, problem="no amount")]
 
 

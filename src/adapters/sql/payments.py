@@ -1,19 +1,17 @@
 """Payments: every charge that a provider ever reported, and its end."""
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, literal, select, tuple_, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
 from adapters.sql.column_types import UtcTime
-from application.ports import ChargeKey, Page, PageOf, Payments
+from adapters.sql.pages import read_cursor, write_cursor
+from application.ports import ChargeKey, Page, PageOf, PaymentFilter, Payments
 from domain.catalog import Method
-from domain.errors import InvalidRequest
 from domain.ids import PaymentId, UserId
 from domain.invoice import Objection
 from domain.money import Money
@@ -21,15 +19,14 @@ from domain.payment import Charge, DisputeState, Payment, PaymentStatus, Provide
 
 WAITING_SHOWN: Final = 20
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURSOR = re.compile(r"(-?[0-9]{1,18}) ([A-Za-z0-9_-]{1,80})", re.ASCII)
-
 _TABLE = schema.payments
 _OF = select(_TABLE).where(any_of(_TABLE.c.charge_id, "charge_ids"))
 _UPDATE = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("of"))
     .values(
+        invoice_id=bindparam("invoice_id"),
+        plan_code=bindparam("plan_code"),
         status=bindparam("status"),
         quarantine_reason=bindparam("quarantine_reason"),
         refunded_at=bindparam("refunded_at"),
@@ -38,14 +35,22 @@ _UPDATE = (
         suspended=bindparam("suspended"),
     )
 )
-_NEWEST_FIRST = (
-    select(_TABLE)
-    .where(_TABLE.c.user_id == bindparam("user"))
-    .order_by(_TABLE.c.received_at.desc(), _TABLE.c.id.desc())
-    .limit(bindparam("at_most"))
+_GET = select(_TABLE).where(_TABLE.c.id == bindparam("of"))
+_NEWEST_FIRST = select(_TABLE).order_by(_TABLE.c.received_at.desc(), _TABLE.c.id.desc())
+_CONFIRM = (
+    update(_TABLE)
+    .where(
+        any_of(_TABLE.c.charge_id, "charge_ids"), _TABLE.c.provider == bindparam("by"), _TABLE.c.confirmed_at.is_(None)
+    )
+    .values(confirmed_at=bindparam("at"))
 )
-_FROM_CURSOR = _NEWEST_FIRST.where(
-    tuple_(_TABLE.c.received_at, _TABLE.c.id) < tuple_(bindparam("at", type_=UtcTime()), bindparam("id"))
+_UNCONFIRMED = (
+    select(_TABLE)
+    .where(
+        _TABLE.c.confirmed_at.is_(None), _TABLE.c.received_at < bindparam("before"), any_of(_TABLE.c.method, "methods")
+    )
+    .order_by(_TABLE.c.received_at, _TABLE.c.id)
+    .limit(bindparam("at_most"))
 )
 _ANY_BY_STRIPE = select(
     exists().where(_TABLE.c.user_id == bindparam("user"), _TABLE.c.provider == Provider.STRIPE.value)
@@ -79,16 +84,29 @@ class SqlPayments(Payments):
     def update(self, payment: Payment) -> None:
         self._connection.execute(_UPDATE, {"of": payment.id, **_standing(payment)})
 
-    def of_user(self, user_id: UserId, page: Page) -> PageOf[Payment]:
+    def get(self, id: PaymentId) -> Payment | None:
+        row = self._connection.execute(_GET, {"of": id}).one_or_none()
+        return None if row is None else _payment(row)
+
+    def found(self, wanted: PaymentFilter, page: Page) -> PageOf[Payment]:
         # One more than asked for tells whether there is a next page.
-        wanted: dict[str, Any] = {"user": user_id, "at_most": page.limit + 1}
-        statement = _NEWEST_FIRST
+        statement = _NEWEST_FIRST.where(*_conditions(wanted)).limit(page.limit + 1)
         if page.cursor is not None:
-            statement = _FROM_CURSOR
-            wanted["at"], wanted["id"] = _read_cursor(page.cursor)
-        found = [_payment(row) for row in self._connection.execute(statement, wanted)]
+            at, id = read_cursor(page.cursor)
+            statement = statement.where(tuple_(_TABLE.c.received_at, _TABLE.c.id) < tuple_(literal(at, UtcTime()), id))
+        found = [_payment(row) for row in self._connection.execute(statement)]
         shown = tuple(found[: page.limit])
-        return PageOf(items=shown, next_cursor=_cursor(shown[-1]) if len(found) > page.limit else None)
+        more = len(found) > page.limit
+        return PageOf(items=shown, next_cursor=write_cursor(shown[-1].received_at, shown[-1].id) if more else None)
+
+    def confirm(self, charges: Sequence[ChargeKey], at: datetime) -> None:
+        for provider in Provider:
+            if ids := [charge_id for by, charge_id in charges if by is provider]:
+                self._connection.execute(_CONFIRM, {"charge_ids": ids, "by": provider, "at": at})
+
+    def unconfirmed(self, methods: Sequence[Method], received_before: datetime, *, at_most: int) -> Sequence[Payment]:
+        wanted = {"methods": list(methods), "before": received_before, "at_most": at_most}
+        return [_payment(row) for row in self._connection.execute(_UNCONFIRMED, wanted)]
 
     def any_by_stripe(self, user_id: UserId) -> bool:
         return bool(self._connection.execute(_ANY_BY_STRIPE, {"user": user_id}).scalar_one())
@@ -97,21 +115,22 @@ class SqlPayments(Payments):
         return [_payment(row) for row in self._connection.execute(_WAITING, {"user": user_id})]
 
 
-def _cursor(last: Payment) -> str:
-    """The place of a payment in the list, opaque to whoever carries it."""
-    place = f"{(last.received_at - _EPOCH) // timedelta(microseconds=1)} {last.id}"
-    return urlsafe_b64encode(place.encode()).rstrip(b"=").decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, PaymentId]:
-    """Raises InvalidRequest for anything that `_cursor` can't have written."""
-    try:
-        place = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii")
-        if written := _CURSOR.fullmatch(place):
-            return _EPOCH + timedelta(microseconds=int(written[1])), PaymentId(written[2])
-    except (ValueError, OverflowError):
-        pass
-    raise InvalidRequest("The cursor is none of ours.")
+def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
+    conditions = []
+    for column, value in (
+        (_TABLE.c.user_id, wanted.user_id),
+        (_TABLE.c.status, wanted.status),
+        (_TABLE.c.method, wanted.method),
+        (_TABLE.c.plan_code, wanted.plan_code),
+        (_TABLE.c.charge_id, wanted.charge_id),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if wanted.since is not None:
+        conditions.append(_TABLE.c.received_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(_TABLE.c.received_at < wanted.until)
+    return conditions
 
 
 def _row(payment: Payment) -> dict[str, Any]:
@@ -129,8 +148,6 @@ def _row(payment: Payment) -> dict[str, Any]:
         "payload": charge.payload,
         "charged_at": charge.charged_at,
         "message": charge.message,
-        "invoice_id": payment.invoice_id,
-        "plan_code": payment.plan_code,
         "received_at": payment.received_at,
         **_standing(payment),
     }
@@ -139,6 +156,8 @@ def _row(payment: Payment) -> dict[str, Any]:
 def _standing(payment: Payment) -> dict[str, Any]:
     """What may change of it."""
     return {
+        "invoice_id": payment.invoice_id,
+        "plan_code": payment.plan_code,
         "status": payment.status,
         "quarantine_reason": payment.quarantine_reason,
         "refunded_at": payment.refunded_at,

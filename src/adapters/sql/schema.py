@@ -98,6 +98,8 @@ payments = Table(
     Column("disputes", Json, nullable=False, server_default=text("'{}'")),
     # An entitlement's id. No foreign key: entitlements point here already.
     Column("suspended", Text),
+    # When the provider's own ledger was first seen to have it.
+    Column("confirmed_at", UtcTime),
     # The charge id first: it is what one looks for.
     UniqueConstraint("charge_id", "provider", name="uq_payments_charge"),
     CheckConstraint("amount > 0", name="amount_is_positive"),
@@ -106,6 +108,9 @@ payments = Table(
     **STRICT,
 )
 Index("ix_payments_of_user", payments.c.user_id, payments.c.received_at, payments.c.id)
+Index("ix_payments_received_at", payments.c.received_at, payments.c.id)
+Index("ix_payments_unconfirmed", payments.c.received_at, **_where(payments.c.confirmed_at.is_(None)))
+Index("ix_payments_quarantined", payments.c.received_at, **_where(payments.c.status == text("'quarantined'")))
 
 refunds = Table(
     "refunds",
@@ -162,6 +167,8 @@ trail = Table(
     Column("decision", Text),
     Column("reason", Text),
     Column("message", LargeBinary),
+    Column("actor", AnyText),
+    Column("note", AnyText),
     sqlite_autoincrement=True,
     **STRICT,
 )
@@ -172,6 +179,10 @@ Index(
     unique=True,
     **_where(trail.c.kind.in_(["successful_payment", "refunded_payment"])),
 )
+
+Index("ix_telegram_payment_events_user_id", trail.c.user_id, trail.c.id)
+Index("ix_telegram_payment_events_invoice_id", trail.c.invoice_id, trail.c.id)
+Index("ix_telegram_payment_events_telegram_payment_charge_id", trail.c.telegram_payment_charge_id, trail.c.id)
 
 outbox = Table(
     "outbox",
@@ -209,16 +220,64 @@ seen_updates = Table(
 )
 Index("ix_seen_updates_seen_at", seen_updates.c.seen_at)
 
-unread_updates = Table(
-    "unread_updates",
+inbox = Table(
+    "inbox",
     metadata,
     Column("id", Whole, primary_key=True),
+    Column("source", Text, nullable=False),
     Column("bot", Text, nullable=False),
-    Column("update_id", Whole, nullable=False),
+    Column("digest", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("problem", AnyText, nullable=False),
+    Column("found_by", Text, nullable=False),
     Column("received_at", UtcTime, nullable=False),
+    Column("attempts", Whole, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("claimed_until", UtcTime),
+    Column("done_at", UtcTime),
+    Column("outcome", Text),
+    Column("given_up_at", UtcTime),
+    Column("problem", AnyText),
+    UniqueConstraint("digest"),
     sqlite_autoincrement=True,
+    **STRICT,
+)
+report_waits = and_(inbox.c.done_at.is_(None), inbox.c.given_up_at.is_(None))
+Index("ix_inbox_waiting", inbox.c.id, **_where(report_waits))
+Index("ix_inbox_given_up", inbox.c.id, **_where(inbox.c.given_up_at.is_not(None)))
+
+refund_orders = Table(
+    "refund_orders",
+    metadata,
+    Column("provider", Text, nullable=False),
+    Column("charge_id", AnyText, nullable=False),
+    Column("payment_id", Text, ForeignKey(payments.c.id), nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("asked_by", AnyText, nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("automatic", Whole, nullable=False),
+    Column("attempts", Whole, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("claimed_until", UtcTime),
+    Column("done_at", UtcTime),
+    Column("failed_at", UtcTime),
+    Column("problem", AnyText),
+    PrimaryKeyConstraint("charge_id", "provider"),
+    **STRICT,
+)
+order_waits = and_(refund_orders.c.done_at.is_(None), refund_orders.c.failed_at.is_(None))
+Index("ix_refund_orders_waiting", refund_orders.c.asked_at, **_where(order_waits))
+Index("ix_refund_orders_automatic", refund_orders.c.asked_at, **_where(refund_orders.c.automatic == text("1")))
+
+ledger_marks = Table(
+    "ledger_marks",
+    metadata,
+    Column("ledger", Text, primary_key=True),
+    Column("first_started_at", UtcTime, nullable=False),
+    Column("read_to", Whole, nullable=False),
+    Column("tail_read_at", UtcTime),
+    Column("whole_read_to", Whole),
+    Column("whole_begun_at", UtcTime),
+    Column("whole_read_at", UtcTime),
     **STRICT,
 )
 

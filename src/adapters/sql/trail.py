@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from adapters.sql import schema
 from adapters.sql.bulk import insert_new
-from application.ports import Trail, TrailEntry
+from adapters.sql.pages import read_cursor, write_cursor
+from application.ports import KeptEntry, Page, PageOf, Trail, TrailEntry, TrailFilter
+from domain.errors import InvalidRequest
+from domain.invoice import Objection
+
+_TABLE = schema.trail
 
 
 class SqlTrail(Trail):
@@ -16,7 +21,30 @@ class SqlTrail(Trail):
 
     def add(self, entries: Sequence[TrailEntry]) -> None:
         if entries:
-            insert_new(self._connection, schema.trail, [_row(entry) for entry in entries])
+            insert_new(self._connection, _TABLE, [_row(entry) for entry in entries])
+
+    def found(self, wanted: TrailFilter, page: Page) -> PageOf[KeptEntry]:
+        statement = select(_TABLE).order_by(_TABLE.c.id.desc()).limit(page.limit + 1)
+        for column, value in (
+            (_TABLE.c.user_id, wanted.user_id),
+            (_TABLE.c.invoice_id, wanted.invoice_id),
+            (_TABLE.c.telegram_payment_charge_id, wanted.charge_id),
+        ):
+            if value is not None:
+                statement = statement.where(column == value)
+        if page.cursor is not None:
+            statement = statement.where(_TABLE.c.id < _place(page.cursor))
+        found = [_entry(row) for row in self._connection.execute(statement)]
+        shown = tuple(found[: page.limit])
+        more = len(found) > page.limit
+        return PageOf(items=shown, next_cursor=write_cursor(shown[-1].entry.at, str(shown[-1].id)) if more else None)
+
+
+def _place(cursor: str) -> int:
+    _, id = read_cursor(cursor)
+    if not (id.isascii() and id.isdigit() and len(id) < 19):
+        raise InvalidRequest("The cursor is none of ours.")
+    return int(id)
 
 
 def _row(entry: TrailEntry) -> dict[str, Any]:
@@ -30,4 +58,23 @@ def _row(entry: TrailEntry) -> dict[str, Any]:
         "decision": entry.decision,
         "reason": entry.reason,
         "message": entry.message,
+        "actor": entry.actor,
+        "note": entry.note,
     }
+
+
+def _entry(row: Any) -> KeptEntry:
+    entry = TrailEntry(
+        kind=row.kind,
+        bot=row.bot,
+        at=row.at,
+        user_id=row.user_id,
+        invoice_id=row.invoice_id,
+        charge_id=row.telegram_payment_charge_id,
+        decision=row.decision,
+        reason=None if row.reason is None else Objection(row.reason),
+        message=row.message,
+        actor=row.actor,
+        note=row.note,
+    )
+    return KeptEntry(id=row.id, entry=entry)

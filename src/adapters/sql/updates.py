@@ -1,11 +1,11 @@
-"""Telegram's updates: the numbers of those that were taken, and the bytes of those that nobody could read."""
+"""Telegram's updates: the numbers of those that were taken."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete
 
 from adapters.sql import schema
-from adapters.sql.bulk import insert_rows, insert_telling
+from adapters.sql.bulk import insert_telling
 from application.ports import Updates
 from domain.ids import BotName
 
@@ -20,10 +20,6 @@ class SqlUpdates(Updates):
     def first_seen(self, bot: BotName, update_id: int, now: datetime) -> bool:
         row = {"bot": bot, "update_id": update_id, "seen_at": now}
         return bool(insert_telling(self._connection, _SEEN, [row], _SEEN.c.update_id))
-
-    def keep_raw(self, bot: BotName, update_id: int, body: bytes, problem: str, now: datetime) -> None:
-        row = {"bot": bot, "update_id": update_id, "body": body, "problem": problem, "received_at": now}
-        insert_rows(self._connection, schema.unread_updates, [row])
 
     def forget(self, before: datetime) -> int:
         return self._connection.execute(_FORGET, {"before": before}).rowcount

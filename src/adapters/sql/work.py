@@ -13,10 +13,13 @@ from adapters.sql.customers import SqlCustomers
 from adapters.sql.engine import LOCK_TIMEOUT_S, looking
 from adapters.sql.entitlements import SqlEntitlements
 from adapters.sql.errors import BUSY
+from adapters.sql.inbox import SqlInbox
 from adapters.sql.invoices import SqlInvoices
+from adapters.sql.ledger_marks import SqlLedgerMarks
 from adapters.sql.locks import hold
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.payments import SqlPayments
+from adapters.sql.refund_orders import SqlRefundOrders
 from adapters.sql.refunds import SqlRefunds
 from adapters.sql.stripe_events import SqlStripeEvents
 from adapters.sql.trail import SqlTrail
@@ -32,6 +35,9 @@ class SqlTransaction(Transaction):
         self.invoices = SqlInvoices(connection)
         self.payments = SqlPayments(connection)
         self.refunds = SqlRefunds(connection)
+        self.refund_orders = SqlRefundOrders(connection)
+        self.inbox = SqlInbox(connection)
+        self.ledger_marks = SqlLedgerMarks(connection)
         self.entitlements = SqlEntitlements(connection)
         self.trail = SqlTrail(connection)
         self.updates = SqlUpdates(connection)
@@ -41,11 +47,14 @@ class SqlTransaction(Transaction):
         self.stripe_events = SqlStripeEvents(connection)
         self.outbox = SqlOutbox(connection)
 
-    def lock(self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = ()) -> None:
+    def lock(
+        self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = (), automatic_refunds: bool = False
+    ) -> None:
         hold(
             self.connection,
             (f"charge:{provider}:{charge_id}" for provider, charge_id in charges),
             (f"user:{user_id}" for user_id in users),
+            ["automatic refunds"] if automatic_refunds else (),
         )
 
 

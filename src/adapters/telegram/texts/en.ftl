@@ -170,6 +170,7 @@ held-already_entitled = you have this plan for life already
 held-disabled = payments are switched off at the moment
 held-unavailable = it could not be checked in time
 held-unprocessable = it could not be processed
+held-unknown_to_provider = the provider has no record of it
 
 ## Why a payment may not be made (plain text, shown by Telegram beside the Pay button)
 
@@ -188,6 +189,7 @@ refused-already_entitled = You have this plan already. Nothing was charged. Send
 refused-disabled = Payments are switched off at the moment. Nothing was charged. Try again later.
 refused-unavailable = The payment could not be checked in time. Nothing was charged. Try again in a minute.
 refused-unprocessable = The payment could not be processed. Nothing was charged. Send /buy for a new invoice.
+refused-unknown_to_provider = The provider has no record of this payment. Nothing was charged. Send /buy for a new invoice.
 
 ## What is shown over the chat when a button was pressed (plain text, at most 200 characters)
 
