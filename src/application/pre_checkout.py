@@ -27,9 +27,9 @@ class JudgePreCheckouts:
 
     def __call__(self, queries: Sequence[PreCheckout]) -> Mapping[str, Objection | None]:
         """By query id: the reason for a no, or None for a yes."""
-        now = self.clock.now()
         terms = [signed_terms(self.shop.signer, query.payload, query.bot) for query in queries]
         with self.work.begin() as tx:
+            now = self.clock.now()  # not before what others are just writing can be seen
             invoices = tx.invoices.of([signed.invoice_id for signed in terms if signed])
             held = tx.entitlements.held_by([query.payer for query in queries], now)
             judged = []

@@ -491,7 +491,7 @@ class SandboxServer:
 
     # What has happened
 
-    def wait_idle(self, *, timeout_s: float = 15.0, quiet_s: float | None = None) -> None:
+    def wait_idle(self, *, timeout_s: float = 60.0, quiet_s: float | None = None) -> None:
         """Until updates and Stripe's events are delivered, payments decided, and no call has come for `quiet_s`.
 
         Events that Stripe holds back are not waited for.

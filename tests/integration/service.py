@@ -22,7 +22,7 @@ from tests.integration.sandbox_server import BOT_TOKEN
 
 ROOT = Path(__file__).parents[2]
 TOLLGRAM = (sys.executable, "-c", "from entrypoints.cli import main; main()")
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 60.0
 INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 """What the service gets of the test's own environment."""
 
@@ -50,7 +50,7 @@ description = "Signals for a day"
 features = ["signals"]
 duration = "1 day"
 prices = { XTR = 75 }
-renew_window = "1 day"
+renew_window = "1 week"
 
 [plans.founder]
 title = "Founder, for life"
@@ -141,7 +141,7 @@ class Service:
             check=check,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
 
     def start(self, *, ready: bool = True) -> None:
@@ -164,7 +164,7 @@ class Service:
             if self.process.poll() is not None:
                 break
             with suppress(httpx.TransportError):
-                if LOOPBACK.get(f"{self.url}/health/ready", timeout=2).is_success:
+                if LOOPBACK.get(f"{self.url}/health/ready", timeout=5).is_success:
                     return
             time.sleep(0.05)
         raise AssertionError(f"the service is not ready: {self.log_text()[-4000:]}")
@@ -182,7 +182,7 @@ class Service:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(30)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
@@ -228,7 +228,7 @@ class Service:
         return LOOPBACK.post(self.webhook, content=body, headers=headers)
 
 
-def eventually(check: Any, *, within_s: float = 10.0) -> Any:
+def eventually(check: Any, *, within_s: float = 40.0) -> Any:
     """The first true answer; an AssertionError where there is none in time."""
     until = time.monotonic() + within_s
     while True:

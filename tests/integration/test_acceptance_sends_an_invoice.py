@@ -112,7 +112,7 @@ def test_a_plan_that_is_held_may_be_bought_again_shortly_before_its_end(
     service: Service, telegram: SandboxServer
 ) -> None:
     ada = newcomer(telegram)
-    buy(service, telegram, ada, "day_pass")  # its renew_window is as long as the plan itself
+    buy(service, telegram, ada, "day_pass")  # its renew_window is longer than the plan itself
 
     assert ask(service, ada, "day_pass").status_code == 200
 

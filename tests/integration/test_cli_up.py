@@ -52,7 +52,7 @@ class Up:
 
     def ready(self) -> None:
         """Whoever leaves the token to try it with has nothing left to start."""
-        eventually(self.token_file.exists, within_s=30)
+        eventually(self.token_file.exists, within_s=60)
 
     @property
     def token_file(self) -> Path:
@@ -178,7 +178,7 @@ def test_told_to_stop_while_it_starts_it_leaves_nothing_behind(
     up: Up, moment: Callable[[Up], bool], told: signal.Signals
 ) -> None:
     process = up.start()
-    eventually(lambda: moment(up), within_s=20)
+    eventually(lambda: moment(up), within_s=60)
     process.send_signal(told)
 
     assert process.wait(STOPS_WITHIN_S) == 0

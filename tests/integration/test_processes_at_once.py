@@ -208,7 +208,7 @@ def test_two_relays_send_nothing_twice_and_keep_each_chats_order_and_telegrams_r
             for user in users:
                 telegram.say(user, command)
         sent = "SELECT count(*) FROM outbox WHERE sent_at IS NOT NULL"
-        eventually(lambda: rows(service, sent) == [(75,)], within_s=30)
+        eventually(lambda: rows(service, sent) == [(75,)], within_s=60)
         telegram.wait_idle()
         calls = telegram.calls("sendMessage")
         assert Counter(call["status"] for call in calls) == {200: 75}, "nothing twice, and Telegram never said 429"

@@ -12,7 +12,7 @@ from tests.integration.service import LOOPBACK, Service, eventually, only
 from tests.integration.stripe_buying import A_DATE, PRICE, buy_by_stripe, money_of, page_for, stripe_does, texts_to
 
 AWAY = "Stripe can't be reached at the moment. Nothing was charged."
-TOLD_WITHIN_S = 10.0
+TOLD_WITHIN_S = 20.0
 INVITES = "CheckoutInvitation"
 
 
@@ -27,7 +27,7 @@ def way(telegram: SandboxServer, user_id: int, plan_code: str = "gold_1m") -> No
     eventually(lambda: len(telegram.bot_messages(user_id)) > before)
 
 
-def invitation(telegram: SandboxServer, user_id: int, *, within_s: float = 10.0) -> Json:
+def invitation(telegram: SandboxServer, user_id: int, *, within_s: float = 40.0) -> Json:
     """The latest invitation's button, once there is one."""
     found = eventually(
         lambda: [button for button in telegram.buttons(user_id) if "/stripe/" in button.get("url", "")],
@@ -207,9 +207,9 @@ def test_while_stripe_hangs_a_payment_in_stars_is_confirmed_at_once(
         for buyer in buyers:
             telegram.press_button(buyer, "Stripe")
         assert telegram.pay(ada, invoice["message_id"]).status == "paid"
-        eventually(lambda: any("paid. Thank you." in text for text in texts_to(telegram, ada)), within_s=2.0)
+        eventually(lambda: any("paid. Thank you." in text for text in texts_to(telegram, ada)), within_s=15.0)
         for buyer in buyers:
-            eventually(lambda buyer=buyer: any(AWAY in text for text in texts_to(telegram, buyer)), within_s=12.0)
+            eventually(lambda buyer=buyer: any(AWAY in text for text in texts_to(telegram, buyer)), within_s=25.0)
 
 
 def test_a_page_that_was_made_before_a_crash_is_the_page_after_it(

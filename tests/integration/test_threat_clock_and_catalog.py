@@ -249,7 +249,7 @@ def test_a_clock_that_goes_a_day_ahead_and_back_shortens_nothing_and_stops_nothi
     for user in (ada, bob, eve):
         starts_at, expires_at = timed.span(user)
         assert expires_at - starts_at >= 28 * DAY
-        eventually(lambda user=user: "Gold, 1 month" in telegram.last_text(user), within_s=20)
+        eventually(lambda user=user: "Gold, 1 month" in telegram.last_text(user), within_s=60)
 
 
 @pytest.mark.threat(28)
@@ -268,7 +268,7 @@ def test_a_plan_of_no_duration_is_not_sold(tmp_path: Path, duration: str) -> Non
 def test_with_such_a_plan_the_service_does_not_start(tmp_path: Path, field: str) -> None:
     wrong = CATALOG.replace('duration = "1 day"', 'duration = "-1 days"')
     if field == "renew_window":
-        wrong = CATALOG.replace('renew_window = "1 day"', 'renew_window = "0 days"')
+        wrong = CATALOG.replace('renew_window = "1 week"', 'renew_window = "0 days"')
     (tmp_path / "catalog.toml").write_text(wrong)
     ended = Service(tmp_path, "http://127.0.0.1:1").run("serve", check=False)
     assert ended.returncode == 2

@@ -13,7 +13,8 @@ from entrypoints.settings import Settings
 
 APP = "entrypoints.http.server:app"
 DRAIN_WITHIN_S = 20
-IDLE_CONNECTION_S = 30
+IDLE_CONNECTION_S = 75
+"""Longer than whoever calls keeps an idle connection: none is closed under a call that has just begun."""
 PORTS_TRIED = 100
 HIGHEST_PORT = 65535
 

@@ -26,6 +26,8 @@ from entrypoints.sandbox.telegram import NoBot, Telegram
 
 LARGEST_BODY = 20 * 1024 * 1024
 GRACE_S = 1
+IDLE_CONNECTION_S = 75
+"""Longer than any client here keeps a connection for its next call, so that none is closed under one."""
 
 
 def create_app(options: Options | None = None) -> Litestar:
@@ -99,6 +101,8 @@ def server(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> Sandb
         access_log=False,
         lifespan="on",
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=IDLE_CONNECTION_S,
+        backlog=4096,
     )
     return SandboxProcess(config, app)
 
