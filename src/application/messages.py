@@ -134,6 +134,15 @@ class PaymentHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentReturning:
+    """The money came, opened nothing, and is on its way back by itself: why."""
+
+    price: Price
+    reason: str
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentReturned:
     """A refund. `ended` tells whether access to the plan ended with it; other time paid for may be left."""
 
@@ -217,6 +226,7 @@ Message = (
     | PurchaseDeclined
     | Confirmation
     | PaymentHeld
+    | PaymentReturning
     | PaymentReturned
     | PartReturned
     | AccessSuspended

@@ -648,10 +648,22 @@ class Refunder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerPage:
-    """Entries of a ledger, oldest first, each as it came. `next_from` is where to read on: None behind the last."""
+class LedgerEntry:
+    """One line of a ledger, as it came, and what it tells: None where it is nothing that we sell.
 
-    reports: tuple[Report, ...]
+    `stars` is what it adds to the balance, below zero where it takes away.
+    """
+
+    report: Report
+    content: Charge | Refund | None
+    stars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPage:
+    """Entries, oldest first. `next_from` is where to read on: None behind the last."""
+
+    entries: tuple[LedgerEntry, ...]
     next_from: int | None
 
 

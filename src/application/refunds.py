@@ -8,7 +8,7 @@ from application.messages import Letter, PaymentReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
 from domain.entitlement import Entitlement, Revocation, holdings, revoke
 from domain.events import EntitlementRevoked, Event, PaymentRefunded, RefundCameFirst
-from domain.ids import EntitlementId
+from domain.ids import EntitlementId, UserId
 from domain.payment import Payment, PaymentStatus, Refund
 
 
@@ -26,38 +26,44 @@ class RecordRefund:
     journal: Journal
 
     def __call__(self, refund: Refund) -> None:
-        events: list[Event] = []
         with self.work.begin() as tx:
             tx.lock(charges=[refund.key])
-            now = self.clock.now()
-            if not tx.refunds.add_new(refund):
-                return
-            payment = tx.payments.of([refund.key]).get(refund.key)
-            tx.trail.add([_entry(refund, payment, now)])
-            if payment is None:
-                events.append(RefundCameFirst(refund=refund))
-            elif payment.status is not PaymentStatus.REFUNDED:
-                tx.lock(users=[payment.charge.payer])
-                refunded = payment.refunded(refund.refunded_at)
-                tx.payments.update(refunded)
-                span, ended = self._end(tx, payment, now)
-                tx.outbox.add([_letter(tx, payment, ended=ended)], now)
-                events.append(PaymentRefunded(payment=refunded))
-                if span:
-                    events.append(EntitlementRevoked(entitlement=span))
+            events = take_back(tx, refund, self.ids, self.clock.now())
         self.journal.record(*events)
 
-    def _end(self, tx: Transaction, payment: Payment, now: datetime) -> tuple[Entitlement | None, bool]:
-        """The span that the payment opened, and whether the user lost the plan with it."""
-        if living := tx.entitlements.living_of(payment.id):
-            revocation = end_access(tx, living, self.ids, now)
-            return revocation.ended[0], revocation.lost
-        # Interrupted by a dispute: what was left of it will never go on.
-        interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
-        if interrupted is None:
-            return None, False
-        held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
-        return interrupted, interrupted.plan_code not in held
+
+def take_back(
+    tx: Transaction, refund: Refund, ids: Ids, now: datetime, *, actor: str | None = None, note: str | None = None
+) -> list[Event]:
+    """Enter a refund that has happened; again, it changes nothing. The charge must be locked.
+
+    `actor` and `note` say who vouches for it, and why, where no provider does.
+    """
+    tx.refund_orders.done(refund.key, now)
+    if not tx.refunds.add_new(refund):
+        return []
+    payment = tx.payments.of([refund.key]).get(refund.key)
+    tx.trail.add([_entry(refund, payment, now, actor, note)])
+    if payment is None:
+        return [RefundCameFirst(refund=refund)]
+    if payment.status is PaymentStatus.REFUNDED:
+        return []
+    tx.lock(users=concerned(tx, payment))
+    refunded = payment.refunded(refund.refunded_at)
+    tx.payments.update(refunded)
+    span, ended = _end(tx, payment, ids, now)
+    tx.outbox.add([_letter(tx, payment, ended=ended)], now)
+    events: list[Event] = [PaymentRefunded(payment=refunded)]
+    return [*events, EntitlementRevoked(entitlement=span)] if span else events
+
+
+def concerned(tx: Transaction, payment: Payment) -> list[UserId]:
+    """Who paid, and for whom the payment opened the door, who may be somebody else."""
+    opened = tx.entitlements.living_of(payment.id)
+    if opened is None and payment.suspended:
+        opened = tx.entitlements.get(payment.suspended)
+    payer = payment.charge.payer
+    return [payer] if opened is None or opened.user_id == payer else [payer, opened.user_id]
 
 
 def end_access(tx: Transaction, living: Entitlement, ids: Ids, now: datetime) -> Revocation:
@@ -67,6 +73,19 @@ def end_access(tx: Transaction, living: Entitlement, ids: Ids, now: datetime) ->
     tx.entitlements.end(revocation.ended)
     tx.entitlements.add(revocation.moved)
     return revocation
+
+
+def _end(tx: Transaction, payment: Payment, ids: Ids, now: datetime) -> tuple[Entitlement | None, bool]:
+    """The span that the payment opened, and whether the user lost the plan with it."""
+    if living := tx.entitlements.living_of(payment.id):
+        revocation = end_access(tx, living, ids, now)
+        return revocation.ended[0], revocation.lost
+    # Interrupted by a dispute: what was left of it will never go on.
+    interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
+    if interrupted is None:
+        return None, False
+    held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
+    return interrupted, interrupted.plan_code not in held
 
 
 def _new_ids(ids: Ids) -> Iterator[EntitlementId]:
@@ -90,7 +109,7 @@ def _letter(tx: Transaction, payment: Payment, *, ended: bool) -> Letter:
     )
 
 
-def _entry(refund: Refund, payment: Payment | None, now: datetime) -> TrailEntry:
+def _entry(refund: Refund, payment: Payment | None, now: datetime, actor: str | None, note: str | None) -> TrailEntry:
     return TrailEntry(
         kind="refunded_payment",
         bot=refund.bot,
@@ -100,4 +119,6 @@ def _entry(refund: Refund, payment: Payment | None, now: datetime) -> TrailEntry
         charge_id=refund.charge_id,
         decision=PaymentStatus.REFUNDED,
         message=refund.message,
+        actor=actor,
+        note=note,
     )

@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from application.messages import Confirmation, Letter, Message, PaymentHeld, PaymentReturned, Price
-from application.ports import ChargeKey, Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
+from application.messages import (
+    Confirmation,
+    Letter,
+    Message,
+    PaymentHeld,
+    PaymentReturned,
+    PaymentReturning,
+    Price,
+)
+from application.ports import ChargeKey, Clock, Ids, Journal, RefundOrder, TrailEntry, Transaction, UnitOfWork
 from application.shop import Shop
 from domain.entitlement import Entitlement, holdings
 from domain.errors import Unavailable
@@ -16,11 +24,17 @@ from domain.events import (
     PaymentGranted,
     PaymentQuarantined,
     PaymentRefunded,
+    RefundOrdered,
 )
 from domain.ids import InvoiceId, UserId
 from domain.invoice import Invoice, Terms, rebuild
 from domain.payment import Charge, Payment, PaymentStatus
+from domain.returning import returns_by_itself
 from domain.settlement import Repeat, Settlement, repeat, settle, signed_terms
+
+AUTOMATIC_WITHIN = timedelta(hours=1)
+BY_ITSELF = "tollgram"
+"""Who ordered a refund that nobody ordered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,9 @@ class SettleCharges:
     Providers report the same charge many times, and in parallel. A charge is written once, under its provider's id,
     and whoever wrote it goes on; every repeat stops there and changes nothing.
     One bulk read, plain decisions, one bulk write, one commit.
+
+    What can only be a mistake is given back by itself, at most `automatic_refunds_per_hour` times (0: never); beyond
+    that it waits for a person, since many mistakes at once are a fault or an attack.
     """
 
     work: UnitOfWork
@@ -37,12 +54,14 @@ class SettleCharges:
     ids: Ids
     shop: Shop
     journal: Journal
+    automatic_refunds_per_hour: int = 0
 
     def __call__(self, charges: Sequence[Charge]) -> Mapping[ChargeKey, Payment]:
         """What became of each charge, just now or when it was first reported."""
         terms = [signed_terms(self.shop.signer, charge.payload, charge.bot) for charge in charges]
         events: list[Event] = []
         trail: list[TrailEntry] = []
+        room: int | None = None
         with self.work.begin() as tx:
             tx.lock(charges=[charge.key for charge in charges], users=[charge.payer for charge in charges])
             now = self.clock.now()
@@ -66,6 +85,11 @@ class SettleCharges:
                     new_entitlement_id=self.ids.entitlement,
                     now=now,
                 )
+                if returns_by_itself(settlement.payment):
+                    room = self._room_for_refunds(tx, now) if room is None else room
+                    if room > 0:
+                        room -= 1
+                        settlement = replace(settlement, payment=settlement.payment.giving_back())
                 books.enter(settlement)
                 events.append(_event(settlement))
                 trail.append(_entry(settlement, now))
@@ -73,6 +97,13 @@ class SettleCharges:
             tx.trail.add(trail)
         self.journal.record(*events)
         return {charge.key: books.payments[charge.key] for charge in charges}
+
+    def _room_for_refunds(self, tx: Transaction, now: datetime) -> int:
+        """How many more may be ordered by themselves; nobody else orders any until the end of the transaction."""
+        if not self.automatic_refunds_per_hour:
+            return 0
+        tx.lock(automatic_refunds=True)
+        return self.automatic_refunds_per_hour - tx.refund_orders.automatic_since(now - AUTOMATIC_WITHIN)
 
     def _rebuilt(self, charge: Charge, terms: Terms | None) -> Invoice | None:
         if terms is None:
@@ -131,6 +162,7 @@ class _Books:
             raise Unavailable("A charge was settled elsewhere at the same moment.")
         tx.invoices.settle({s.invoice.id: s.payment.charge.charge_id for s in self.settlements if s.invoice and s.paid})
         tx.entitlements.add([s.entitlement for s in self.settlements if s.entitlement])
+        tx.refund_orders.add([_order(p, now) for p in new if p.status is PaymentStatus.REFUND_PENDING])
         tx.outbox.add([_letter(settlement) for settlement in self.settlements], now)
 
 
@@ -140,7 +172,21 @@ def _event(settlement: Settlement) -> Event:
         return PaymentGranted(payment=payment, entitlement=settlement.entitlement, extends=settlement.extends)
     if payment.status is PaymentStatus.REFUNDED:
         return PaymentRefunded(payment=payment)
+    if payment.status is PaymentStatus.REFUND_PENDING:
+        return RefundOrdered(payment=payment, asked_by=BY_ITSELF, automatic=True)
     return PaymentQuarantined(payment=payment)
+
+
+def _order(payment: Payment, now: datetime) -> RefundOrder:
+    return RefundOrder(
+        provider=payment.charge.provider,
+        charge_id=payment.charge.charge_id,
+        payment_id=payment.id,
+        asked_at=now,
+        asked_by=BY_ITSELF,
+        reason=payment.quarantine_reason or "",
+        automatic=True,
+    )
 
 
 def _letter(settlement: Settlement) -> Letter:
@@ -166,6 +212,8 @@ def _message(settlement: Settlement) -> Message:
         )
     if payment.status is PaymentStatus.REFUNDED:
         return PaymentReturned(price=price, plan=plan, ended=False)
+    if payment.status is PaymentStatus.REFUND_PENDING:
+        return PaymentReturning(price=price, plan=plan, reason=payment.quarantine_reason or "")
     return PaymentHeld(price=price, plan=plan, reason=payment.quarantine_reason or "")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from application.messages import AccessRestored, AccessSuspended, Letter, Message, PartReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
-from application.refunds import end_access
+from application.refunds import concerned, end_access
 from domain.entitlement import Entitlement, holdings, resume
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded
 from domain.ids import EntitlementId
@@ -38,7 +38,7 @@ class FollowCharge:
             before = tx.payments.of([standing.key]).get(standing.key)
             if before is None:
                 return
-            tx.lock(users=[before.charge.payer])
+            tx.lock(users=concerned(tx, before))
             after = before.told(standing)
             invoice = tx.invoices.of([after.invoice_id]).get(after.invoice_id) if after.invoice_id else None
             if after.given_back:

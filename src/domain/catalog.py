@@ -46,13 +46,15 @@ class Plan:
     def offer(self, currency: str) -> Offer | None:
         """This plan for its price in that currency; None where it has none."""
         amount = self.prices.get(currency)
-        if amount is None:
-            return None
+        return None if amount is None else self.sold_for(Money(amount=amount, currency=currency))
+
+    def sold_for(self, price: Money) -> Offer:
+        """This plan for whatever was paid for it."""
         return Offer(
             plan_code=self.code,
             title=self.title,
             description=self.description,
-            price=Money(amount=amount, currency=currency),
+            price=price,
             duration=self.duration,
             features=self.features,
             limits=self.limits,

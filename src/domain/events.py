@@ -79,6 +79,32 @@ class PaymentRefunded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundOrdered:
+    """A payment shall be given back; its provider will be asked."""
+
+    payment: Payment
+    asked_by: str
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFailed:
+    """A provider will not give a payment back: a person has to see to it."""
+
+    payment: Payment
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentResolved:
+    """A person granted what was in quarantine."""
+
+    payment: Payment
+    entitlement: Entitlement
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntitlementRevoked:
     entitlement: Entitlement
 
@@ -170,6 +196,9 @@ Event = (
     | PaymentGranted
     | PaymentQuarantined
     | PaymentRefunded
+    | RefundOrdered
+    | RefundFailed
+    | PaymentResolved
     | PaymentPartlyRefunded
     | EntitlementRevoked
     | EntitlementSuspended

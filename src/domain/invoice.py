@@ -157,21 +157,12 @@ def rebuild(terms: Terms, *, bot: BotName, method: Method, catalog: Catalog, tim
     plan = catalog.plans.get(terms.plan_code)
     if plan is None:
         return None
-    offer = Offer(
-        plan_code=plan.code,
-        title=plan.title,
-        description=plan.description,
-        price=terms.price,
-        duration=plan.duration,
-        features=plan.features,
-        limits=plan.limits,
-    )
     return Invoice(
         id=terms.invoice_id,
         bot=bot,
         payer=terms.payer,
         method=method,
-        offer=offer,
+        offer=plan.sold_for(terms.price),
         issued_at=terms.issued_at,
         expires_at=terms.issued_at + time_to_live,
     )

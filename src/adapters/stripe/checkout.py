@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +16,9 @@ from application.ports import Checkout, CheckoutSession, StripeEvent, StripeSnap
 from domain.errors import ProviderUnavailable
 from domain.ids import UserId
 from domain.invoice import Invoice
+
+if TYPE_CHECKING:
+    from adapters.stripe.connection import Connection
 
 LONGEST_PAGE = timedelta(hours=23, minutes=50)
 """Stripe closes a page within 24 hours of its making; our clock and Stripe's may differ."""
@@ -49,6 +52,11 @@ class StripeCheckout(Checkout):
 
     def __repr__(self) -> str:
         return "StripeCheckout()"
+
+    @property
+    def connection(self) -> "Connection":
+        """To the account, for whatever else is asked of it."""
+        return self._stripe
 
     def close(self) -> None:
         self._stripe.close()

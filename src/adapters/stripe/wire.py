@@ -64,6 +64,7 @@ class Dispute(msgspec.Struct):
 class Refund(msgspec.Struct):
     amount: int
     status: str | None
+    metadata: dict[str, str] | None = None
 
 
 class Sessions(msgspec.Struct):

@@ -9,6 +9,7 @@ from application.messages import (
     PartReturned,
     PaymentHeld,
     PaymentReturned,
+    PaymentReturning,
     PaySupport,
     PurchaseDeclined,
     Status,
@@ -45,6 +46,13 @@ def held(say: Speech, message: PaymentHeld) -> str:
     if message.plan is None:
         return say.html("payment-held", price=price, reason=reason)
     return say.html("payment-held-for", price=price, reason=reason, plan=inert(message.plan))
+
+
+def returning(say: Speech, message: PaymentReturning) -> str:
+    price, reason = price_of(message.price), say.either(f"held-{message.reason}", "held")
+    if message.plan is None:
+        return say.html("payment-returning", price=price, reason=reason)
+    return say.html("payment-returning-for", price=price, reason=reason, plan=inert(message.plan))
 
 
 def returned(say: Speech, message: PaymentReturned) -> str:

@@ -25,6 +25,7 @@ from application.messages import (
     PartReturned,
     PaymentHeld,
     PaymentReturned,
+    PaymentReturning,
     PaySupport,
     PlanList,
     PlanMenu,
@@ -107,6 +108,8 @@ class Texts:
                 return _message(letter, outcomes.confirmation(say, message))
             case PaymentHeld():
                 return _message(letter, outcomes.held(say, message))
+            case PaymentReturning():
+                return _message(letter, outcomes.returning(say, message))
             case PaymentReturned():
                 return _message(letter, outcomes.returned(say, message))
             case PartReturned():

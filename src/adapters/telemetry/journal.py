@@ -26,9 +26,12 @@ from domain.events import (
     PaymentPartlyRefunded,
     PaymentQuarantined,
     PaymentRefunded,
+    PaymentResolved,
     PreCheckoutJudged,
     PurchaseRefused,
     RefundCameFirst,
+    RefundFailed,
+    RefundOrdered,
     StripeEventKept,
     UpdateKeptRaw,
 )
@@ -107,6 +110,19 @@ class LoggingJournal(Journal):
             case PaymentRefunded():
                 log.info("payment.refunded", **_payment(event.payment))
                 self._count(event.payment, "refunded")
+            case RefundOrdered():
+                log.info("refund.ordered", **_payment(event.payment), actor=event.asked_by, automatic=event.automatic)
+            case RefundFailed():
+                log.error("refund.failed", **_payment(event.payment), problem=event.problem)
+                metrics.refunds_failed.labels(event.payment.charge.method).inc()
+            case PaymentResolved():
+                log.info(
+                    "payment.resolved",
+                    **_payment(event.payment),
+                    entitlement_id=event.entitlement.id,
+                    actor=event.actor,
+                )
+                self._count(event.payment, "success")
             case PaymentPartlyRefunded():
                 log.info(
                     "payment.partly_refunded",

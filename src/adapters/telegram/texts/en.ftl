@@ -136,6 +136,14 @@ payment-held-for =
     We received { $price } for <b>{ $plan }</b>, but it opened nothing, because { $reason }.
 
     Your money is not lost. A person will look at it and open access or return it. Questions: /paysupport
+payment-returning =
+    We received { $price }, but it opened nothing, because { $reason }.
+
+    Your money is on its way back to you. Questions: /paysupport
+payment-returning-for =
+    We received { $price } for <b>{ $plan }</b>, but it opened nothing, because { $reason }.
+
+    Your money is on its way back to you. Questions: /paysupport
 payment-returned = We returned { $price } to you. Questions: /paysupport
 payment-returned-for = We returned { $price } for <b>{ $plan }</b> to you. Questions: /paysupport
 payment-returned-ended = We returned { $price } to you. The access that it paid for has ended. Questions: /paysupport
