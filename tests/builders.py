@@ -8,11 +8,14 @@ from typing import Any
 
 from application.access import CheckFeature
 from application.checkout import CheckoutDesk, OpenCheckout
+from application.inbox import WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import Order
 from application.outbox import DeliverOutbox
 from application.ports import ChargeKey, KeptCheckout, Transaction
 from application.pre_checkout import JudgePreCheckouts
+from application.quarantine import GrantQuarantined
+from application.refund_orders import CarryRefunds, OrderRefund
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
 from application.shop import Shop
@@ -30,8 +33,10 @@ from tests.memory import (
     NOON,
     FixedClock,
     MemoryCheckout,
+    MemoryIntake,
     MemoryJournal,
     MemoryMessenger,
+    MemoryRefunder,
     MemoryState,
     MemoryTransaction,
     MemoryUnitOfWork,
@@ -256,6 +261,9 @@ class Service:
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     messenger: MemoryMessenger = field(default_factory=MemoryMessenger)
     checkout: MemoryCheckout = field(default_factory=MemoryCheckout)
+    refunder: MemoryRefunder = field(default_factory=MemoryRefunder)
+    intake: MemoryIntake = field(default_factory=MemoryIntake)
+    automatic_refunds_per_hour: int = 0
 
     @property
     def state(self) -> MemoryState:
@@ -275,9 +283,15 @@ class Service:
         )(queries)
 
     def settle(self, *charges: Charge) -> Mapping[ChargeKey, Payment]:
-        return SettleCharges(work=self.work, clock=self.clock, ids=self.ids, shop=self.shop, journal=self.journal)(
-            charges
+        settle = SettleCharges(
+            work=self.work,
+            clock=self.clock,
+            ids=self.ids,
+            shop=self.shop,
+            journal=self.journal,
+            automatic_refunds_per_hour=self.automatic_refunds_per_hour,
         )
+        return settle(charges)
 
     def refund(self, *refunds: Refund) -> None:
         for back in refunds:
@@ -286,6 +300,25 @@ class Service:
     def follow(self, *standings: ChargeStanding) -> None:
         for told in standings:
             FollowCharge(work=self.work, clock=self.clock, ids=self.ids, journal=self.journal)(told)
+
+    def order_refund(self, payment: Payment, *, outside: bool = False) -> Payment:
+        """As a person would, who is called Olga."""
+        order = OrderRefund(work=self.work, clock=self.clock, ids=self.ids, journal=self.journal)
+        return order(payment.id, reason="asked for it", asked_by="olga", outside=outside)
+
+    def carry_refunds(self, at_most: int = 10) -> int:
+        carry = CarryRefunds(
+            work=self.work, clock=self.clock, ids=self.ids, refunder=self.refunder, journal=self.journal
+        )
+        return carry(at_most)
+
+    def resolve(self, payment: Payment, **chosen: Any) -> Payment:
+        """Olga grants it."""
+        grant = GrantQuarantined(work=self.work, clock=self.clock, ids=self.ids, shop=self.shop, journal=self.journal)
+        return grant(payment.id, reason="a good customer", actor="olga", **chosen)
+
+    def work_inbox(self) -> int:
+        return WorkInbox(work=self.work, clock=self.clock, intake=self.intake, journal=self.journal)()
 
     @property
     def desk(self) -> CheckoutDesk:

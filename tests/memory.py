@@ -22,8 +22,10 @@ from application.ports import (
     DoubleGrant,
     Entitlements,
     FoundBy,
+    GivenBack,
     Ids,
     Inbox,
+    Intake,
     Invoices,
     Journal,
     KeptCheckout,
@@ -37,10 +39,12 @@ from application.ports import (
     PageOf,
     PaymentFilter,
     Payments,
+    Refunder,
     RefundOrder,
     RefundOrders,
     Refunds,
     Report,
+    ReturnOutcome,
     Sent,
     StripeEvent,
     StripeEvents,
@@ -49,6 +53,7 @@ from application.ports import (
     TrailEntry,
     TrailFilter,
     Transaction,
+    TryLater,
     UnitOfWork,
     Updates,
 )
@@ -182,6 +187,57 @@ class MemoryCheckout(Checkout):
     def _answer(self) -> None:
         if self.unavailable:
             raise ProviderUnavailable("Stripe does not answer.")
+
+
+@dataclass(slots=True)
+class MemoryRefunder(Refunder):
+    """Providers that do as scripted in `outcomes`, then give back. `returned` is what really went back, and `asked`
+    every question, in order. `loses_answers`: it does what it is asked, and its answer gets lost."""
+
+    outcomes: deque[ReturnOutcome] = field(default_factory=deque)
+    returned: list[ChargeKey] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    unavailable: bool = False
+    loses_answers: int = 0
+    fault: Exception | None = None
+
+    def given_back(self, payment: Payment, order: RefundOrder) -> bool:
+        self.asked.append("given back?")
+        if self.unavailable:
+            raise ProviderUnavailable("The provider does not answer.")
+        return order.key in self.returned
+
+    def give_back(self, payment: Payment, order: RefundOrder) -> ReturnOutcome:
+        self.asked.append("give back")
+        if self.fault:
+            raise self.fault
+        outcome = self.outcomes.popleft() if self.outcomes else GivenBack()
+        if isinstance(outcome, GivenBack):
+            self.returned.append(order.key)
+            if self.loses_answers:
+                self.loses_answers -= 1
+                return TryLater(problem="no answer in time")
+        return outcome
+
+
+@dataclass(slots=True)
+class MemoryIntake(Intake):
+    """Raises as scripted in `faults`, then says `done`; `last` is what the last resort says or raises."""
+
+    faults: deque[Exception] = field(default_factory=deque)
+    taken: list[Report] = field(default_factory=list)
+    last: str | Exception = "quarantined"
+
+    def take(self, report: Report) -> str:
+        self.taken.append(report)
+        if self.faults:
+            raise self.faults.popleft()
+        return "done"
+
+    def quarantine(self, report: Report) -> str:
+        if isinstance(self.last, Exception):
+            raise self.last
+        return self.last
 
 
 # What is kept ---------------------------------------------------------------------------------------------------------

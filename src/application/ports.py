@@ -621,6 +621,24 @@ class Checkout(Protocol):
         """What the event is about, fetched again; None where that is none of ours."""
 
 
+class Intake(Protocol):
+    """Takes a report to the story that it is for, alone and from its bytes."""
+
+    @abstractmethod
+    def take(self, report: Report) -> str:
+        """What became of it, in a word. Raises whatever the story raises; ProviderUnavailable where its provider has
+        to be asked and does not answer; IllegibleReport where nobody knows what it says."""
+
+    @abstractmethod
+    def quarantine(self, report: Report) -> str:
+        """The last resort for one that no story can take: the charge in it is kept for a person. Raises IllegibleReport
+        where it tells of no charge that can be read."""
+
+
+class IllegibleReport(Exception):
+    """A report that this version of the service can't read; `str()` says why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenBack:
     """The provider has given the money back, now or before."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domain.entitlement import Entitlement
-from domain.ids import BotName, ChargeId, PlanCode, UserId
+from domain.ids import BotName, PlanCode, UserId
 from domain.invoice import Invoice, Objection, PreCheckout, Terms
 from domain.money import Money
 from domain.payment import Charge, Payment, Refund
@@ -167,13 +167,30 @@ class MessageGivenUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateKeptRaw:
-    """An authentic update that could not be understood; it is on record as it came."""
+class ReportKept:
+    """An authentic report could not be dealt with; it is on record as it came, and will be tried again."""
 
+    source: str
     bot: BotName
-    update_id: int
     problem: str
-    charge_id: ChargeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDone:
+    """A report that had waited was dealt with; `outcome` says how, in a word."""
+
+    source: str
+    found_by: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportGivenUp:
+    """A report that nobody takes up again by itself: a person has to see to it."""
+
+    source: str
+    bot: BotName
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +225,8 @@ Event = (
     | RefundCameFirst
     | CommandAnswered
     | MessageGivenUp
-    | UpdateKeptRaw
+    | ReportKept
+    | ReportDone
+    | ReportGivenUp
     | StripeEventKept
 )

@@ -19,6 +19,8 @@ from adapters.stripe.account import is_live
 from adapters.telegram.bot_api import BotApi
 from adapters.telegram.messenger import BotApiMessenger
 from adapters.telegram.replies import Replies
+from adapters.telegram.star_ledger import BotApiStarLedger
+from adapters.telegram.star_refunder import StarRefunder
 from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.journal import LoggingJournal
@@ -27,17 +29,20 @@ from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, Token
 from application.access import CheckFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
+from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
-from application.ports import Checkout, Clock
+from application.ports import Checkout, Clock, Refunder
 from application.pre_checkout import JudgePreCheckouts
+from application.quarantine import GrantQuarantined, RefundQuarantined
+from application.refund_orders import CarryRefunds, OrderRefund
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
 from application.shop import Shop
 from application.standing import FollowCharge
 from application.stripe_events import KeepStripeEvent
-from application.updates import ForgetUpdates, KeepUpdateRaw
+from application.updates import ForgetUpdates
 from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
@@ -49,8 +54,11 @@ from entrypoints.http.operations import Readiness
 from entrypoints.http.order_desk import OrderDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
+from entrypoints.intake import ReportIntake
+from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.worker import Worker
 
 
 def _bots(settings: Settings) -> Mapping[BotName, BotApi]:
@@ -108,6 +116,26 @@ def _stripe_desk(settings: Settings, **parts: Any) -> StripeDesk | None:
     if not settings.stripe_secret_key:
         return None
     return StripeDesk(secrets=settings.stripe_webhook_secrets, live=is_live(settings.stripe_secret_key), **parts)
+
+
+def _refunder(stars: StarRefunder, checkout: Checkout) -> Refunder:
+    """Telegram gives back Stars only: what was paid through a payment provider goes back there."""
+    refunders: dict[Method, Refunder] = {Method.STARS: stars}
+    if not isinstance(checkout, NoCheckout):
+        from adapters.stripe.checkout import StripeCheckout  # noqa: PLC0415 Stripe's library is large
+        from adapters.stripe.refunder import StripeRefunder  # noqa: PLC0415
+
+        if isinstance(checkout, StripeCheckout):
+            refunders[Method.STRIPE] = StripeRefunder(checkout.connection)
+    return RefunderByMethod(refunders)
+
+
+def _automatic_refunds(settings: Settings) -> int:
+    return settings.auto_refunds_per_hour if settings.auto_refund else 0
+
+
+def _stripe_is_live(settings: Settings) -> bool:
+    return is_live(settings.stripe_secret_key)
 
 
 def _return_url(settings: Settings) -> str:
@@ -187,14 +215,23 @@ class Container(containers.DeclarativeContainer):
     judge_pre_checkouts = providers.Singleton(
         JudgePreCheckouts, work, clock, shop, journal, settings.provided.telegram_payment_enabled
     )
-    settle_charges = providers.Singleton(SettleCharges, work, clock, ids, shop, journal)
+    settle_charges = providers.Singleton(
+        SettleCharges, work, clock, ids, shop, journal, providers.Callable(_automatic_refunds, settings)
+    )
     charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"))
     follow_charge = providers.Singleton(FollowCharge, work, clock, ids, journal)
     keep_stripe_event = providers.Singleton(KeepStripeEvent, work, clock, journal)
     record_refund = providers.Singleton(RecordRefund, work, clock, ids, journal)
     answer_message = providers.Singleton(AnswerMessage, work, clock, shop, journal)
     answer_press = providers.Singleton(AnswerPress, work, clock, shop, journal)
-    keep_update_raw = providers.Singleton(KeepUpdateRaw, work, clock, journal)
+    keep_report = providers.Singleton(KeepReport, work, clock, journal)
+    quarantine_charge = providers.Singleton(QuarantineUnprocessable, work, clock, ids, journal)
+    order_refund = providers.Singleton(OrderRefund, work, clock, ids, journal)
+    grant_quarantined = providers.Singleton(GrantQuarantined, work, clock, ids, shop, journal)
+    refund_quarantined = providers.Singleton(RefundQuarantined, work, clock, journal)
+    star_ledger = providers.Singleton(BotApiStarLedger, bots)
+    refunder = providers.Singleton(_refunder, providers.Singleton(StarRefunder, bots, star_ledger), checkout)
+    carry_refunds = providers.Singleton(CarryRefunds, work, clock, ids, refunder, journal)
     forget_updates = providers.Singleton(ForgetUpdates, work, clock)
     deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal)
     check_feature = providers.Singleton(CheckFeature, work, clock)
@@ -224,7 +261,7 @@ class Container(containers.DeclarativeContainer):
         record_refund=record_refund,
         answer_message=answer_message,
         answer_press=answer_press,
-        keep_update_raw=keep_update_raw,
+        keep_report=keep_report,
         metrics=metrics,
         replies=replies,
         usernames=usernames,
@@ -239,5 +276,25 @@ class Container(containers.DeclarativeContainer):
         record_refund=record_refund,
         follow_charge=follow_charge,
         keep_event=keep_stripe_event,
+        keep_report=keep_report,
         wake_relay=relay.provided.wake,
+    )
+    intake = providers.Singleton(
+        ReportIntake,
+        clock=clock,
+        settle=settle_charges,
+        record_refund=record_refund,
+        follow=follow_charge,
+        answer_message=answer_message,
+        answer_press=answer_press,
+        keep_event=keep_stripe_event,
+        quarantine_charge=quarantine_charge,
+        checkout=checkout,
+        usernames=usernames,
+        live=providers.Callable(_stripe_is_live, settings),
+        wake_relay=relay.provided.wake,
+    )
+    work_inbox = providers.Singleton(WorkInbox, work, clock, intake, journal)
+    workers: providers.Provider[list[Worker]] = providers.Singleton(
+        list, [providers.Singleton(Worker, "inbox", work_inbox), providers.Singleton(Worker, "refunds", carry_refunds)]
     )

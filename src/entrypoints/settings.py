@@ -58,6 +58,9 @@ class Settings:
     signing_keys: tuple[str, ...] = field(repr=False)
     attempts_per_minute: int
     invoice_ttl: timedelta
+    auto_refund: bool
+    auto_refunds_per_hour: int
+    reconcile_every: timedelta
     support_contact: str | None
     log_level: str
     log_format: str
@@ -175,6 +178,10 @@ def _read(env: "_Reader") -> Settings:
         signing_keys=env.read("INVOICE_SIGNING_KEYS", setting_values.keys, ()),
         attempts_per_minute=env.read("PURCHASE_ATTEMPTS_PER_MINUTE", setting_values.whole(1, 1000), 5),
         invoice_ttl=timedelta(seconds=env.read("INVOICE_TTL_SECONDS", setting_values.whole(60, 30 * 86400), 3600)),
+        auto_refund=env.read("AUTO_REFUND", setting_values.one_of("certain", "off", fold=str.lower), "certain")
+        == "certain",
+        auto_refunds_per_hour=env.read("AUTO_REFUNDS_PER_HOUR", setting_values.whole(0, 100_000), 20),
+        reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(1, 86400), 60)),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from application.inbox import KeepReport
 from application.ports import FoundBy, Report, Source
-from application.updates import REMEMBERED_FOR, ForgetUpdates, KeepUpdateRaw
-from domain.events import UpdateKeptRaw
+from application.updates import REMEMBERED_FOR, ForgetUpdates
+from domain.events import ReportKept
 from tests.builders import DAY, MAIN, SECOND, SECOND_BOT, Service
 from tests.memory import NOON
 
@@ -26,11 +27,12 @@ TELEGRAM_REMEMBERS = timedelta(days=1)
 def test_it_is_kept_byte_by_byte_with_what_was_wrong_with_it(body: bytes) -> None:
     service = Service()
 
-    KeepUpdateRaw(work=service.work, clock=service.clock, journal=service.journal)(MAIN, 7, body, "no amount")
+    report = Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=body)
+    KeepReport(work=service.work, clock=service.clock, journal=service.journal)(report, "no amount")
 
-    waiting = service.state.inbox[Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=body)]
+    waiting = service.state.inbox[report]
     assert (waiting.problem, waiting.due_at, waiting.kept.found_by) == ("no amount", NOON, FoundBy.WEBHOOK)
-    assert service.journal.events == [UpdateKeptRaw(bot=MAIN, update_id=7, problem="no amount")]
+    assert service.journal.events == [ReportKept(source="telegram_update", bot=MAIN, problem="no amount")]
 
 
 def test_ids_are_remembered_for_longer_than_telegram_repeats_them() -> None:

@@ -46,7 +46,7 @@ def verify_event(body: bytes, header: str | None, secrets: Sequence[str], now: d
     _verify(body, signed_at, signatures, secrets)
     if abs(now.timestamp() - signed_at) > TOLERANCE_S:
         raise BadSignature(f"The signature was not made within {TOLERANCE_S} s of now.")
-    return _event(body)
+    return read_event(body)
 
 
 def _read(header: str | None) -> tuple[int, list[bytes]]:
@@ -73,7 +73,8 @@ def _verify(body: bytes, signed_at: int, signatures: Sequence[bytes], secrets: S
         raise BadSignature("The signature is not one of Stripe's for this body.")
 
 
-def _event(body: bytes) -> StripeEvent:
+def read_event(body: bytes) -> StripeEvent:
+    """Only of a body whose signature was found good, now or when it was kept. Raises NotAnEvent."""
     event = _object(body)
     id, type_, live, data = event.get("id"), event.get("type"), event.get("livemode"), event.get("data")
     if not (isinstance(id, str) and _ID.fullmatch(id)):

@@ -6,7 +6,7 @@ import structlog
 
 from adapters.telemetry.logs import request_of
 from adapters.telemetry.metrics import Metrics
-from application.ports import Journal
+from application.ports import FoundBy, Journal
 from domain.catalog import Method
 from domain.events import (
     ChargeConflicted,
@@ -32,8 +32,10 @@ from domain.events import (
     RefundCameFirst,
     RefundFailed,
     RefundOrdered,
+    ReportDone,
+    ReportGivenUp,
+    ReportKept,
     StripeEventKept,
-    UpdateKeptRaw,
 )
 from domain.invoice import Invoice
 from domain.payment import Charge, Payment, PaymentStatus
@@ -174,9 +176,18 @@ class LoggingJournal(Journal):
             case MessageGivenUp():
                 log.error("message.given_up", user_id=event.chat_id, message=event.message, problem=event.problem)
                 metrics.errors.labels(event.bot).inc()
-            case UpdateKeptRaw():
-                log.error("update.kept_raw", bot=event.bot, update_id=event.update_id, problem=event.problem)
-                metrics.errors.labels(event.bot).inc()
+            case ReportKept():
+                log.error("inbox.kept", source=event.source, bot=event.bot or None, problem=event.problem)
+                if event.bot:
+                    metrics.errors.labels(event.bot).inc()
+            case ReportDone():
+                log.info("inbox.done", source=event.source, found_by=event.found_by, decision=event.outcome)
+                if event.found_by == FoundBy.RECONCILIATION:
+                    metrics.repaired.labels(event.outcome).inc()
+            case ReportGivenUp():
+                log.error("inbox.given_up", source=event.source, bot=event.bot or None, problem=event.problem)
+                if event.bot:
+                    metrics.errors.labels(event.bot).inc()
 
     def _count(self, payment: Payment, result: str) -> None:
         if payment.charge.method is Method.STRIPE:

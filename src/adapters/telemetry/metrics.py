@@ -52,6 +52,9 @@ class Metrics:
         self.refunds_failed = Counter(
             "refunds_failed", "Refunds that a provider would not make, by method of payment", ["method"], registry=own
         )
+        self.repaired = Counter(
+            "reconcile_repaired", "What only a provider's ledger told of, by what became of it", ["kind"], registry=own
+        )
         self._gauges = _Gauges(gauges)
 
     def exposition(self) -> bytes:

@@ -45,7 +45,10 @@ def create_app(container: Container) -> ASGIApp:
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         relay, desk, stripe_desk = container.relay(), container.update_desk(), container.stripe_desk()
+        workers = container.workers()
         relay.start()
+        for worker in workers:
+            worker.start()
         try:
             yield
         finally:
@@ -53,6 +56,8 @@ def create_app(container: Container) -> ASGIApp:
             if stripe_desk:
                 stripe_desk.close()
             container.order_desk().close()
+            for worker in workers:
+                worker.stop()
             relay.stop()
             container.checkout().close()
             for bot in container.bots().values():

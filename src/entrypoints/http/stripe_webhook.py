@@ -7,22 +7,27 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import structlog
 from litestar import Request, Response, post
 
 from adapters.stripe.signatures import verify_event
-from application.ports import ChargeKey, Checkout, Clock, StripeEvent, StripeSnapshot
+from application.inbox import KeepReport
+from application.ports import ChargeKey, Checkout, Clock, Report, Source, StripeEvent, StripeSnapshot
 from application.refunds import RecordRefund
 from application.standing import FollowCharge
 from application.stripe_events import KeepStripeEvent
-from domain.errors import NotFound, ProviderUnavailable, Unavailable
-from domain.payment import Charge, Payment, Refund
+from domain.errors import NotFound, Unavailable
+from domain.ids import BotName
+from domain.payment import Charge, Payment
 from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
 from entrypoints.http.lane import Lane
+from entrypoints.intake import FOREIGN, OTHER_MODE, SETTLED, UNUSED, whole_refund
 
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
 
+log = structlog.get_logger("tollgram")
 MAX_EVENT_BYTES = 1 << 20
 THREADS = 8
 
@@ -39,28 +44,36 @@ class StripeDesk:
     record_refund: RecordRefund
     follow_charge: FollowCharge
     keep_event: KeepStripeEvent
+    keep_report: KeepReport
     wake_relay: Callable[[], None]
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "stripe"))
 
     async def take(self, body: bytes, signature: str | None) -> None:
-        """Raises BadSignature, and Unavailable where it shall be delivered again."""
+        """Raises BadSignature, and Unavailable where the database does not do its part: then it shall come again.
+
+        What can't be settled now, since Stripe can't be asked or by a fault of ours, is kept for another try.
+        """
         event = verify_event(body, signature, self.secrets, self.clock.now())
-        if await self._run(self.keep_event.known, event):
-            return
-        await self._run(self.keep_event, event, await self._outcome(event))
+        try:
+            if await self._run(self.keep_event.known, event):
+                return
+            await self._run(self.keep_event, event, await self._outcome(event))
+        except Unavailable:
+            raise
+        except Exception as fault:
+            log.error("stripe_event.failed", stripe_event=event.id, problem=type(fault).__name__, exc_info=fault)
+            report = Report(source=Source.STRIPE_EVENT, bot=BotName(""), body=body)
+            await self._run(self.keep_report, report, type(fault).__name__)
         self.wake_relay()
 
     async def _outcome(self, event: StripeEvent) -> str:
         if event.live != self.live:
-            return "other_mode"  # test money opens no door that was paid for
-        try:
-            snapshot = await self._run(self.checkout.snapshot, event)
-        except ProviderUnavailable as problem:
-            raise Unavailable("Stripe could not be asked what this event is about.") from problem
+            return OTHER_MODE  # test money opens no door that was paid for
+        snapshot = await self._run(self.checkout.snapshot, event)
         if snapshot is None:
-            return "foreign"
+            return FOREIGN
         await self._settle(snapshot)
-        return "settled" if snapshot.charge else "unused"
+        return SETTLED if snapshot.charge else UNUSED
 
     async def _settle(self, snapshot: StripeSnapshot) -> None:
         charge, standing = snapshot.charge, snapshot.standing
@@ -68,21 +81,10 @@ class StripeDesk:
             return
         if standing and standing.given_back:
             # First, so that a charge which was never granted never is.
-            await self._run(self.record_refund, self._refund(charge))
+            await self._run(self.record_refund, whole_refund(charge, self.clock))
         await self.charges.submit(charge)
         if standing and not standing.given_back:
             await self._run(self.follow_charge, standing)
-
-    def _refund(self, charge: Charge) -> Refund:
-        return Refund(
-            provider=charge.provider,
-            charge_id=charge.charge_id,
-            bot=charge.bot,
-            refunded=charge.paid,
-            payload=charge.payload,
-            refunded_at=self.clock.now(),
-            message=charge.message,
-        )
 
     async def _run(self, use_case: Callable[..., Answer], *arguments: object) -> Answer:
         context = copy_context()

@@ -23,11 +23,11 @@ from adapters.telegram.updates import Ignored, Unreadable, Update, read_update
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.metrics import Metrics
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
-from application.ports import ChargeKey
+from application.inbox import KeepReport
+from application.ports import ChargeKey, Report, Source
 from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
-from application.updates import KeepUpdateRaw
-from domain.errors import NotFound, Unauthenticated
+from domain.errors import NotFound, Unauthenticated, Unavailable
 from domain.ids import BotName
 from domain.invoice import Objection, PreCheckout
 from domain.payment import Charge, Payment, Refund
@@ -95,7 +95,7 @@ class UpdateDesk:
     record_refund: RecordRefund
     answer_message: AnswerMessage
     answer_press: AnswerPress
-    keep_update_raw: KeepUpdateRaw
+    keep_report: KeepReport
     metrics: Metrics
     replies: Replies
     usernames: Usernames
@@ -104,15 +104,27 @@ class UpdateDesk:
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "updates"))
 
     async def take(self, authentic: AuthenticUpdate) -> bytes:
-        """The reply: one Bot API call, or nothing to say."""
-        reply = await self._take(authentic)
-        self.wake_relay()
-        return reply
+        """The reply: one Bot API call, or nothing to say.
 
-    async def _take(self, authentic: AuthenticUpdate) -> bytes:
+        Raises NotAnUpdate, and Unavailable where the database does not do its part: then it shall come again. Any
+        other fault is ours and would come again as well, so that the update is kept for another try, and Telegram told
+        that we have it.
+        """
         began = perf_counter()
         update = authentic.read(self.usernames.of(authentic.bot))
         self.metrics.updates.labels(authentic.bot, update.type).inc()
+        try:
+            reply = await self._take(authentic, update, began)
+        except Unavailable:
+            raise
+        except Exception as fault:
+            log.error("update.failed", problem=type(fault).__name__, exc_info=fault)
+            await self._keep(authentic, type(fault).__name__)
+            reply = NO_CALL
+        self.wake_relay()
+        return reply
+
+    async def _take(self, authentic: AuthenticUpdate, update: Update, began: float) -> bytes:
         match update.content:
             case PreCheckout():
                 self._name_in_every_line(update.content)
@@ -130,14 +142,16 @@ class UpdateDesk:
                 if update.query_id:
                     return self.replies.callback(update.query_id, toast, update.language)
             case Unreadable():
-                await self._run(
-                    self.keep_update_raw, authentic.bot, update.update_id, authentic.body, update.content.problem
-                )
+                await self._keep(authentic, update.content.problem)
                 if update.query_id and update.type == "pre_checkout_query":
                     return self.replies.pre_checkout(update.query_id, Objection.BAD_PAYLOAD, update.language)
             case Ignored():
                 log.debug("update.ignored", bot=authentic.bot, type=update.type, reason=update.content.reason)
         return NO_CALL
+
+    async def _keep(self, authentic: AuthenticUpdate, problem: str) -> None:
+        report = Report(source=Source.TELEGRAM_UPDATE, bot=authentic.bot, body=authentic.body)
+        await self._run(self.keep_report, report, problem)
 
     def _name_in_every_line(self, money: PreCheckout | Charge) -> None:
         """Whatever is logged of this request from here on, errors too, says whose purchase, which plan, how much."""

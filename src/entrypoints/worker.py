@@ -1,0 +1,43 @@
+"""A thread that goes on with what waits in the database, beside the service in the same process."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+AFTER_TROUBLE_S = 2.0
+STOP_WITHIN_S = 10.0
+log = structlog.get_logger("tollgram")
+
+
+@dataclass
+class Worker:
+    """`work` does one piece of it, and tells how many it took up; where there was none it is asked again later."""
+
+    name: str
+    work: Callable[[], int]
+    idle_s: float = 1.0
+    _thread: threading.Thread | None = None
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._go_on, name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """What is under way is carried to its end; the rest waits for the next start."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(STOP_WITHIN_S)
+
+    def _go_on(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                taken_up = self.work()
+            except Exception as error:
+                log.error("worker.failed", worker=self.name, problem=type(error).__name__, exc_info=error)
+                self._stopping.wait(AFTER_TROUBLE_S)
+                continue
+            if not taken_up:
+                self._stopping.wait(self.idle_s)

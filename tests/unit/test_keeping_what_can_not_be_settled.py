@@ -1,0 +1,234 @@
+"""What can't be dealt with is kept as it came and tried again until it ends, and holds up nothing else."""
+
+from datetime import timedelta
+
+import pytest
+
+from application.inbox import ASKED_FOR, MOST_ATTEMPTS, KeepReport, QuarantineUnprocessable, pause
+from application.messages import PaymentHeld, PaymentReturned, Price
+from application.ports import FoundBy, IllegibleReport, Report, Source
+from domain.errors import ProviderUnavailable, Unavailable
+from domain.events import PaymentQuarantined, PaymentRefunded, ReportDone, ReportGivenUp, ReportKept
+from domain.invoice import Objection
+from domain.payment import PaymentStatus
+from tests.builders import MAIN, SECOND, Service, charge, invoice, refund
+from tests.memory import NOON, WaitingReport
+
+REPORT = Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=b"{}")
+BUG = ZeroDivisionError("a secret")
+
+
+def kept(service: Service, report: Report = REPORT) -> WaitingReport:
+    return service.state.inbox[report]
+
+
+def keep(service: Service, report: Report = REPORT, found_by: FoundBy = FoundBy.WEBHOOK) -> None:
+    with service.work.begin() as tx:
+        tx.inbox.keep([report], found_by=found_by, now=service.clock.now())
+
+
+def go_on(service: Service, rounds: int = 100) -> timedelta:
+    """Work whatever falls due until nothing waits; how long that took."""
+    began = service.clock.now()
+    for _ in range(rounds):
+        if not any(waiting.waits for waiting in service.state.inbox.values()):
+            break
+        if not service.work_inbox():
+            service.clock.pass_by(SECOND)
+    return service.clock.now() - began
+
+
+def quarantine(service: Service) -> QuarantineUnprocessable:
+    return QuarantineUnprocessable(work=service.work, clock=service.clock, ids=service.ids, journal=service.journal)
+
+
+def test_it_is_on_disk_once_that_is_said_and_the_same_bytes_are_kept_once() -> None:
+    service = Service()
+    keep_report = KeepReport(work=service.work, clock=service.clock, journal=service.journal)
+
+    for _ in range(3):
+        keep_report(REPORT, "ZeroDivisionError")
+
+    assert list(service.state.inbox) == [REPORT]
+    assert kept(service).problem == "ZeroDivisionError"
+    assert service.journal.events == [
+        ReportKept(source="telegram_update", bot=MAIN, problem="ZeroDivisionError") for _ in range(3)
+    ]
+
+
+def test_where_nothing_waits_nothing_is_taken_up() -> None:
+    assert Service().work_inbox() == 0
+
+
+def test_what_waits_is_dealt_with_and_never_taken_up_again() -> None:
+    service = Service()
+    keep(service, found_by=FoundBy.RECONCILIATION)
+
+    assert service.work_inbox() == 1
+    assert service.work_inbox() == 0
+
+    assert service.intake.taken == [REPORT]
+    assert (kept(service).outcome, kept(service).done_at) == ("done", NOON)
+    assert service.journal.events == [ReportDone(source="telegram_update", found_by="reconciliation", outcome="done")]
+
+
+@pytest.mark.parametrize("failures", range(1, MOST_ATTEMPTS))
+def test_a_fault_of_ours_that_goes_away_costs_nothing_but_time(failures: int) -> None:
+    service = Service()
+    service.intake.faults.extend([BUG] * failures)
+    keep(service)
+
+    assert go_on(service, 1000) <= timedelta(minutes=4)
+
+    assert len(service.intake.taken) == failures + 1
+    assert kept(service).outcome == "done"
+
+
+def test_what_fails_every_time_goes_to_a_person_within_minutes() -> None:
+    service = Service()
+    service.intake.faults.extend([BUG] * 100)
+    keep(service)
+
+    assert go_on(service, 1000) <= timedelta(minutes=4)
+
+    assert len(service.intake.taken) == MOST_ATTEMPTS
+    assert kept(service).outcome == "quarantined"
+
+
+@pytest.mark.parametrize(
+    ("last", "problem"),
+    [
+        pytest.param(
+            IllegibleReport("it tells of no charge"), "no amount; it tells of no charge", id="no charge in it"
+        ),
+        pytest.param(BUG, "no amount; ZeroDivisionError", id="not even that can be done"),
+    ],
+)
+def test_what_is_no_charge_that_can_be_read_stays_on_record_and_somebody_is_told(last: Exception, problem: str) -> None:
+    service = Service()
+    service.intake.faults.extend([IllegibleReport("no amount")] * 100)
+    service.intake.last = last
+    keep(service)
+
+    go_on(service, 1000)
+
+    assert kept(service).given_up_at is not None
+    assert kept(service).problem == problem
+    assert service.journal.events == [ReportGivenUp(source="telegram_update", bot=MAIN, problem=problem)]
+
+
+def test_what_was_given_up_is_tried_as_if_it_were_new_once_somebody_asks() -> None:
+    service = Service()
+    service.intake.faults.extend([BUG] * MOST_ATTEMPTS)
+    service.intake.last = BUG
+    keep(service)
+    go_on(service, 1000)
+
+    with service.work.begin() as tx:
+        assert tx.inbox.reopen(service.clock.now()) == 1
+    assert service.work_inbox() == 1
+
+    assert kept(service).outcome == "done"
+
+
+def test_a_poisonous_one_holds_up_no_other() -> None:
+    service = Service()
+    poison, other = REPORT, Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=b'{"other":1}')
+    service.intake.faults.append(BUG)
+    keep(service, poison)
+    keep(service, other)
+
+    assert [service.work_inbox(), service.work_inbox(), service.work_inbox()] == [1, 1, 0]
+
+    assert kept(service, other).outcome == "done"
+    assert kept(service, poison).waits
+
+
+def test_a_provider_that_is_away_is_asked_again_for_days() -> None:
+    service = Service()
+    service.intake.faults.extend([ProviderUnavailable("Stripe does not answer.")] * 200)
+    keep(service)
+
+    assert go_on(service, 20_000) > timedelta(hours=2)
+
+    assert len(service.intake.taken) == 201
+    assert kept(service).outcome == "done"
+
+
+def test_a_provider_that_stays_away_for_good_is_a_matter_for_a_person() -> None:
+    service = Service()
+    service.intake.faults.extend([ProviderUnavailable("Stripe does not answer.")] * 2)
+    keep(service)
+    service.work_inbox()
+    service.clock.pass_by(ASKED_FOR + SECOND)
+
+    service.work_inbox()
+
+    assert kept(service).problem == "Stripe does not answer."
+    assert kept(service).given_up_at is not None
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_report() -> None:
+    service = Service()
+    service.intake.faults.extend([Unavailable("The database does not answer.")] * 20)
+    keep(service)
+
+    for _ in range(20):
+        with pytest.raises(Unavailable):
+            service.work_inbox()
+        service.clock.pass_by(2 * SECOND)
+    assert service.work_inbox() == 1
+
+    assert kept(service).outcome == "done"
+
+
+def test_a_database_that_goes_away_during_the_last_resort_leaves_the_report_waiting() -> None:
+    service = Service()
+    service.intake.faults.extend([BUG] * MOST_ATTEMPTS)
+    service.intake.last = Unavailable("The database does not answer.")
+    keep(service)
+
+    with pytest.raises(Unavailable):
+        go_on(service, 1000)
+
+    assert kept(service).waits
+
+
+def test_pauses_double_up_to_a_minute() -> None:
+    assert [pause(n).total_seconds() for n in (1, 2, 3, 4, 5, 6, 7, 8, 10_000)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_charge_on_which_our_code_fails_is_kept_for_a_person_and_its_payer_told() -> None:
+    service = Service()
+    paid = charge()
+
+    payment = quarantine(service)(paid)
+
+    assert (payment.status, payment.quarantine_reason) == (PaymentStatus.QUARANTINED, Objection.UNPROCESSABLE)
+    assert service.state.payments == {paid.key: payment}
+    [entry] = service.state.trail
+    assert entry.charge_id == paid.charge_id
+    price = Price(amount=paid.paid.amount, currency=paid.paid.currency)
+    assert service.state.messages == [PaymentHeld(price=price, reason="unprocessable")]
+    assert service.journal.events == [PaymentQuarantined(payment=payment)]
+
+
+def test_one_that_was_given_back_before_is_returned_and_waits_for_nobody() -> None:
+    service = Service()
+    paid = charge()
+    service.refund(refund(paid))
+
+    payment = quarantine(service)(paid)
+
+    assert payment.status is PaymentStatus.REFUNDED
+    assert isinstance(service.state.messages[-1], PaymentReturned)
+    assert service.journal.events[-1] == PaymentRefunded(payment=payment)
+
+
+def test_one_that_was_settled_meanwhile_stays_as_it_is() -> None:
+    service = Service()
+    service.keep(invoice())
+    [granted] = service.settle(charge()).values()
+
+    assert quarantine(service)(charge()) == granted
+    assert len(service.state.payments) == 1

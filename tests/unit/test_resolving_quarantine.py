@@ -1,0 +1,203 @@
+"""A person decides about what waits in quarantine, once and with a reason: the door opens, or the money goes back."""
+
+from typing import Any
+
+import pytest
+
+from application.messages import Confirmation, Price
+from application.quarantine import RefundQuarantined
+from domain.catalog import Method
+from domain.errors import Conflict, InvalidRequest, NotFound, UnknownPlan
+from domain.events import PaymentResolved, RefundOrdered
+from domain.ids import ChargeId
+from domain.invoice import Objection
+from domain.payment import DisputeState, Payment, PaymentStatus
+from tests.builders import (
+    ALICE,
+    BOB,
+    FOR_LIFE,
+    MALLORY,
+    SILVER,
+    Service,
+    charge,
+    invoice,
+    invoice_id,
+    payment,
+    refund,
+    standing,
+    stars,
+    stripe_charge,
+    stripe_invoice,
+)
+
+
+def held(service: Service, **different: Any) -> Payment:
+    """Alice paid one star too little for Gold, unless told otherwise."""
+    service.keep(invoice())
+    [quarantined] = service.settle(charge(**{"paid": stars(1249), **different})).values()
+    assert quarantined.status is PaymentStatus.QUARANTINED
+    return quarantined
+
+
+def refund_it(service: Service, quarantined: Payment) -> Payment:
+    give_back = RefundQuarantined(work=service.work, clock=service.clock, journal=service.journal)
+    return give_back(quarantined.id, reason="a mistake", actor="olga")
+
+
+def test_granted_it_opens_what_the_invoice_offered_to_who_paid() -> None:
+    service = Service()
+    quarantined = held(service)
+
+    granted = service.resolve(quarantined)
+
+    assert (granted.status, granted.quarantine_reason) == (PaymentStatus.GRANTED, None)
+    assert service.state.payments == {quarantined.charge.key: granted}
+    [opened] = service.held(ALICE)
+    assert (opened.plan_code, opened.payment_id) == ("gold_1m", granted.id)
+    assert service.journal.events[-1] == PaymentResolved(payment=granted, entitlement=opened, actor="olga")
+    assert service.state.messages[-1] == Confirmation(
+        plan="Gold, 1 month",
+        price=Price(amount=1249, currency="XTR"),
+        starts_at=opened.starts_at,
+        expires_at=opened.expires_at,
+        extends=False,
+    )
+
+
+def test_who_decided_and_why_is_on_the_trail() -> None:
+    service = Service()
+    service.resolve(held(service))
+
+    entry = service.state.trail[-1]
+    assert (entry.kind, entry.actor, entry.note) == ("payment_resolved", "olga", "a good customer")
+
+
+@pytest.mark.threat(39)
+def test_a_double_click_grants_once() -> None:
+    service = Service()
+    quarantined = held(service)
+    service.resolve(quarantined)
+
+    with pytest.raises(Conflict, match="it is granted"):
+        service.resolve(quarantined)
+    assert len(service.held(ALICE)) == 1
+
+
+def test_an_invoice_that_nobody_paid_is_paid_by_it_and_by_no_other() -> None:
+    service = Service()
+    granted = service.resolve(held(service))
+
+    assert service.state.invoices[invoice().id].settled_by == granted.charge.charge_id
+    [other] = service.settle(charge(charge_id=ChargeId("another"))).values()
+    assert other.quarantine_reason is Objection.INVOICE_ALREADY_PAID
+
+
+def test_an_invoice_that_somebody_paid_stays_paid_by_them() -> None:
+    service = Service()
+    service.keep(invoice())
+    service.settle(charge())
+    [again] = service.settle(charge(charge_id=ChargeId("again"))).values()
+
+    service.resolve(again)
+
+    assert service.state.invoices[invoice().id].settled_by == charge().charge_id
+    first, second = service.held(ALICE)
+    assert second.starts_at == first.expires_at
+
+
+def test_it_can_open_another_plan_for_somebody_else() -> None:
+    service = Service()
+    quarantined = held(service)
+
+    granted = service.resolve(quarantined, plan_code=SILVER.code, user_id=BOB)
+
+    assert [opened.plan_code for opened in service.held(BOB)] == [SILVER.code]
+    assert service.held(ALICE) == []
+    assert (granted.charge.payer, granted.plan_code) == (ALICE, SILVER.code)
+    assert service.state.invoices[invoice().id].settled_by is None
+    assert service.state.outbox[-1].letter.chat_id == BOB
+
+
+def test_given_back_later_it_ends_for_whom_it_was_opened() -> None:
+    service = Service()
+    granted = service.resolve(held(service), user_id=BOB)
+
+    service.refund(refund(granted.charge))
+
+    assert service.held(BOB) == []
+
+
+def test_without_an_invoice_the_plan_must_be_named() -> None:
+    service = Service()
+    quarantined = held(service, payload="nothing of ours")
+    with pytest.raises(InvalidRequest, match="plan_code"):
+        service.resolve(quarantined)
+
+    assert service.resolve(quarantined, plan_code=SILVER.code).status is PaymentStatus.GRANTED
+
+
+def test_a_plan_that_is_not_sold_can_not_be_opened() -> None:
+    service = Service()
+    with pytest.raises(UnknownPlan):
+        service.resolve(held(service), plan_code="platinum")
+
+
+def test_nothing_follows_a_plan_that_is_held_for_life() -> None:
+    service = Service()
+    first, second = (invoice(FOR_LIFE, id=invoice_id(number)) for number in (1, 2))
+    service.keep(first, second)
+    service.settle(charge(first, charge_id=ChargeId("first")))
+    [again] = service.settle(charge(second, charge_id=ChargeId("second"))).values()
+
+    with pytest.raises(Conflict, match="for life"):
+        service.resolve(again)
+
+
+def test_disputed_money_opens_nothing() -> None:
+    service = Service()
+    service.keep(stripe_invoice())
+    [quarantined] = service.settle(stripe_charge(payer=MALLORY)).values()
+    service.follow(standing(quarantined.charge, disputes={"dp_1": DisputeState.WITHDRAWN}))
+
+    with pytest.raises(Conflict, match="disputed"):
+        service.resolve(quarantined)
+
+
+def test_a_payment_that_nobody_knows_can_not_be_resolved() -> None:
+    service = Service()
+    with pytest.raises(NotFound):
+        service.resolve(payment())
+    with pytest.raises(NotFound):
+        refund_it(service, payment())
+
+
+@pytest.mark.threat(39)
+def test_given_back_it_is_ordered_once() -> None:
+    service = Service()
+    quarantined = held(service)
+
+    pending = refund_it(service, quarantined)
+    with pytest.raises(Conflict, match="it is refund pending"):
+        refund_it(service, quarantined)
+    service.carry_refunds()
+
+    assert service.journal.events[1] == RefundOrdered(payment=pending, asked_by="olga", automatic=False)
+    assert service.refunder.returned == [quarantined.charge.key]
+    assert service.state.payments[quarantined.charge.key].status is PaymentStatus.REFUNDED
+
+
+def test_what_is_granted_is_no_matter_of_quarantine() -> None:
+    service = Service()
+    service.keep(invoice())
+    [granted] = service.settle(charge()).values()
+
+    with pytest.raises(Conflict, match="not in quarantine"):
+        refund_it(service, granted)
+
+
+def test_a_payment_providers_charge_must_be_given_back_there() -> None:
+    service = Service()
+    quarantined = held(service, method=Method.TELEGRAM)
+
+    with pytest.raises(Conflict, match="at the provider"):
+        refund_it(service, quarantined)
