@@ -4,9 +4,9 @@ The ports of the hot path take several at once: one bulk read, plain decisions, 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -18,7 +18,7 @@ from domain.events import Event
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, PlanCode, UserId
 from domain.invoice import Invoice, Objection
 from domain.money import Money
-from domain.payment import Charge, ChargeStanding, Payment, PaymentStatus, Provider, Refund
+from domain.payment import Charge, ChargeStanding, DisputeState, Payment, PaymentStatus, Provider, Refund
 
 Row = TypeVar("Row")
 ChargeKey = tuple[Provider, ChargeId]
@@ -696,3 +696,29 @@ class StarLedger(Protocol):
     @abstractmethod
     def balance(self, bot: BotName) -> int:
         """Stars that the bot has, in whole Stars."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeEntry:
+    """What one of Stripe's lists tells of a payment: its state so far as that list knows it.
+
+    `ours` is whether we had it made; None where the list does not say.
+    """
+
+    charge_id: ChargeId
+    ours: bool | None
+    moved: bool = False
+    given_back: int = 0
+    disputes: Mapping[str, DisputeState] = field(default_factory=dict)
+
+
+class StripeLedger(Protocol):
+    """Stripe's lists of what happened to payments. Raises ProviderUnavailable while it is read."""
+
+    @abstractmethod
+    def entries(self, since: datetime) -> Iterator[Sequence[StripeEntry]]:
+        """Everything that was made from then on, a page at a time: charges, refunds, disputes."""
+
+    @abstractmethod
+    def report(self, charge_id: ChargeId) -> Report:
+        """By which the inbox knows that this payment is to be fetched."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from domain.entitlement import Entitlement
+from domain.findings import Findings
 from domain.ids import BotName, PlanCode, UserId
 from domain.invoice import Invoice, Objection, PreCheckout, Terms
 from domain.money import Money
@@ -102,6 +103,21 @@ class PaymentResolved:
     payment: Payment
     entitlement: Entitlement
     actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentReleased:
+    """Its provider knows of it after all."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCompared:
+    """A provider's ledger was held against our books."""
+
+    findings: Findings
+    dry_run: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +232,8 @@ Event = (
     | RefundOrdered
     | RefundFailed
     | PaymentResolved
+    | PaymentReleased
+    | LedgerCompared
     | PaymentPartlyRefunded
     | EntitlementRevoked
     | EntitlementSuspended

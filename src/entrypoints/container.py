@@ -36,6 +36,7 @@ from application.outbox import DeliverOutbox
 from application.ports import Checkout, Clock, Refunder
 from application.pre_checkout import JudgePreCheckouts
 from application.quarantine import GrantQuarantined, RefundQuarantined
+from application.reconciliation import ReconcileStars, ReconcileStripe
 from application.refund_orders import CarryRefunds, OrderRefund
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
@@ -55,6 +56,7 @@ from entrypoints.http.order_desk import OrderDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.intake import ReportIntake
+from entrypoints.reconciler import Reconciler
 from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.settings import Settings, SettingsError
@@ -130,6 +132,20 @@ def _refunder(stars: StarRefunder, checkout: Checkout) -> Refunder:
     return RefunderByMethod(refunders)
 
 
+def _reconcile_stripe(
+    settings: Settings, work: SqlUnitOfWork, clock: Clock, checkout: Checkout, journal: LoggingJournal
+) -> ReconcileStripe | None:
+    if isinstance(checkout, NoCheckout):
+        return None
+    from adapters.stripe.checkout import StripeCheckout  # noqa: PLC0415 Stripe's library is large
+    from adapters.stripe.ledger import StripeLists  # noqa: PLC0415
+
+    if not isinstance(checkout, StripeCheckout):
+        return None
+    ledger = StripeLists(checkout.connection, live=is_live(settings.stripe_secret_key))
+    return ReconcileStripe(work, clock, ledger, journal)
+
+
 def _automatic_refunds(settings: Settings) -> int:
     return settings.auto_refunds_per_hour if settings.auto_refund else 0
 
@@ -192,12 +208,13 @@ class Container(containers.DeclarativeContainer):
     replies = providers.Singleton(Replies, texts)
 
     catalog = providers.Singleton(read_catalog, settings.provided.catalog_path)
+    signer = providers.Singleton(_signer, settings)
     shop = providers.Singleton(
         Shop,
         catalog=catalog,
         tills=providers.Singleton(_tills, settings),
         ids=ids,
-        signer=providers.Singleton(_signer, settings),
+        signer=signer,
         time_to_live=settings.provided.invoice_ttl,
         attempts_per_minute=settings.provided.attempts_per_minute,
     )
@@ -295,6 +312,17 @@ class Container(containers.DeclarativeContainer):
         wake_relay=relay.provided.wake,
     )
     work_inbox = providers.Singleton(WorkInbox, work, clock, intake, journal)
-    workers: providers.Provider[list[Worker]] = providers.Singleton(
-        list, [providers.Singleton(Worker, "inbox", work_inbox), providers.Singleton(Worker, "refunds", carry_refunds)]
+    reconciler = providers.Singleton(
+        Reconciler,
+        work,
+        clock,
+        providers.Singleton(ReconcileStars, work, clock, ids, signer, star_ledger, journal),
+        providers.Singleton(_reconcile_stripe, settings, work, clock, checkout, journal),
+        providers.Callable(list, settings.provided.bot_tokens),
+        settings.provided.reconcile_every,
+    )
+    workers: providers.Provider[list[Worker]] = providers.List(
+        providers.Singleton(Worker, "inbox", work_inbox),
+        providers.Singleton(Worker, "refunds", carry_refunds),
+        providers.Singleton(Worker, "reconciler", reconciler),
     )

@@ -21,11 +21,13 @@ from domain.events import (
     InvoiceIssued,
     InvoiceNotSent,
     InvoiceSent,
+    LedgerCompared,
     MessageGivenUp,
     PaymentGranted,
     PaymentPartlyRefunded,
     PaymentQuarantined,
     PaymentRefunded,
+    PaymentReleased,
     PaymentResolved,
     PreCheckoutJudged,
     PurchaseRefused,
@@ -37,6 +39,7 @@ from domain.events import (
     ReportKept,
     StripeEventKept,
 )
+from domain.findings import Findings
 from domain.invoice import Invoice
 from domain.payment import Charge, Payment, PaymentStatus
 
@@ -125,6 +128,10 @@ class LoggingJournal(Journal):
                     actor=event.actor,
                 )
                 self._count(event.payment, "success")
+            case PaymentReleased():
+                log.info("payment.released", **_payment(event.payment))
+            case LedgerCompared():
+                self._compared(event.findings, dry_run=event.dry_run)
             case PaymentPartlyRefunded():
                 log.info(
                     "payment.partly_refunded",
@@ -188,6 +195,24 @@ class LoggingJournal(Journal):
                 log.error("inbox.given_up", source=event.source, bot=event.bot or None, problem=event.problem)
                 if event.bot:
                     metrics.errors.labels(event.bot).inc()
+
+    def _compared(self, found: Findings, *, dry_run: bool) -> None:
+        tell = log.error if found.unexplained else log.info if found.repaired or found.whole else log.debug
+        tell(
+            "ledger.compared",
+            ledger=found.ledger,
+            whole=found.whole,
+            dry_run=dry_run,
+            entries=found.entries,
+            missing_payments=found.missing_payments,
+            missing_refunds=found.missing_refunds,
+            other_facts=found.other_facts,
+            foreign=found.foreign,
+            held=found.held,
+            released=found.released,
+            unknown_to_provider=found.unknown_to_provider,
+            drift=found.drift,
+        )
 
     def _count(self, payment: Payment, result: str) -> None:
         if payment.charge.method is Method.STRIPE:

@@ -1,0 +1,75 @@
+"""Holding back a payment that its provider does not know, and letting go of it when the provider does after all."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from application.ports import ChargeKey, Ids, TrailEntry, Transaction
+from application.refunds import concerned, end_access
+from domain.entitlement import holdings, resume
+from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentQuarantined, PaymentReleased
+from domain.invoice import Objection
+from domain.payment import Payment, PaymentStatus
+
+
+def hold_back(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list[Event]:
+    """Into quarantine, and the door that it opened is closed; what is left of the time is kept for later."""
+    tx.lock(charges=[charge])
+    payment = tx.payments.of([charge])[charge]
+    if payment.status is not PaymentStatus.GRANTED:
+        return []
+    tx.lock(users=concerned(tx, payment))
+    living = tx.entitlements.living_of(payment.id)
+    held = replace(
+        payment,
+        status=PaymentStatus.QUARANTINED,
+        quarantine_reason=Objection.UNKNOWN_TO_PROVIDER,
+        suspended=living.id if living else payment.suspended,
+    )
+    events: list[Event] = [PaymentQuarantined(payment=held)]
+    if living:
+        ended = end_access(tx, living, ids, now).ended[0]
+        events.append(EntitlementSuspended(entitlement=ended, payment=held))
+    tx.payments.update(held)
+    tx.trail.add([_entry("payment_held", held, now)])
+    return events
+
+
+def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list[Event]:
+    """Granted again, with the time that was left, unless a person has decided something else meanwhile."""
+    tx.lock(charges=[charge])
+    payment = tx.payments.of([charge])[charge]
+    if (
+        payment.status is not PaymentStatus.QUARANTINED
+        or payment.quarantine_reason is not Objection.UNKNOWN_TO_PROVIDER
+    ):
+        return []
+    tx.lock(users=concerned(tx, payment))
+    granted = replace(payment, status=PaymentStatus.GRANTED, quarantine_reason=None)
+    events: list[Event] = [PaymentReleased(payment=granted)]
+    if not payment.in_dispute:
+        interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
+        granted = replace(granted, suspended=None)
+        if interrupted:
+            user = interrupted.user_id
+            held = holdings(tx.entitlements.held_by([user], now).get(user, ()), now).get(interrupted.plan_code)
+            resumed = resume(interrupted, id=ids.entitlement(), held=held, now=now)
+            if resumed:
+                tx.entitlements.add([resumed])
+                events.append(EntitlementRestored(entitlement=resumed, payment=granted))
+    tx.payments.update(granted)
+    tx.trail.add([_entry("payment_released", granted, now)])
+    return events
+
+
+def _entry(kind: str, payment: Payment, now: datetime) -> TrailEntry:
+    charge = payment.charge
+    return TrailEntry(
+        kind=kind,
+        bot=charge.bot,
+        at=now,
+        user_id=charge.payer,
+        invoice_id=payment.invoice_id,
+        charge_id=charge.charge_id,
+        decision=payment.status,
+        reason=payment.quarantine_reason,
+    )
