@@ -45,10 +45,11 @@ def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list
         return []
     tx.lock(users=concerned(tx, payment))
     granted = replace(payment, status=PaymentStatus.GRANTED, quarantine_reason=None)
+    if not payment.in_dispute:
+        granted = replace(granted, suspended=None)
     events: list[Event] = [PaymentReleased(payment=granted)]
     if not payment.in_dispute:
         interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
-        granted = replace(granted, suspended=None)
         if interrupted:
             user = interrupted.user_id
             held = holdings(tx.entitlements.held_by([user], now).get(user, ()), now).get(interrupted.plan_code)

@@ -33,6 +33,7 @@ from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
+from application.payments import FindPaymentEvents, FindPayments, ShowPayment
 from application.ports import Checkout, Clock, Refunder
 from application.pre_checkout import JudgePreCheckouts
 from application.quarantine import GrantQuarantined, RefundQuarantined
@@ -53,6 +54,7 @@ from entrypoints.http.callers import Callers
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
 from entrypoints.http.order_desk import OrderDesk
+from entrypoints.http.payments import PaymentDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.intake import ReportIntake
@@ -165,11 +167,24 @@ def _signer(settings: Settings) -> PayloadSigner:
 def _metrics(database: SqlGauges, clock: Clock) -> Metrics:
     def gauges() -> Gauges:
         now = clock.now()
-        oldest = database.outbox_oldest(now)
+        oldest, report, held = (
+            database.outbox_oldest(now),
+            database.inbox_oldest(now),
+            database.quarantine_oldest(now),
+        )
         return {
             "telegram_payments_pending": database.pending_invoices(now),
             "outbox_pending": database.outbox_pending(),
             "outbox_oldest_seconds": oldest.total_seconds() if oldest else 0,
+            "inbox_pending": database.inbox_pending(),
+            "inbox_oldest_seconds": report.total_seconds() if report else 0,
+            "inbox_given_up": database.inbox_given_up(),
+            "refunds_pending": database.refunds_pending(),
+            "quarantine_oldest_seconds": held.total_seconds() if held else 0,
+            "payments_quarantined": database.quarantined(),
+            "reconcile_age_seconds": {
+                ledger: max(0.0, (now - at).total_seconds()) for ledger, at in database.ledgers_read().items()
+            },
         }
 
     return Metrics(gauges)
@@ -254,6 +269,9 @@ class Container(containers.DeclarativeContainer):
     check_feature = providers.Singleton(CheckFeature, work, clock)
     list_entitlements = providers.Singleton(ListEntitlements, work, clock)
     list_payments = providers.Singleton(ListPayments, work)
+    find_payments = providers.Singleton(FindPayments, work)
+    show_payment = providers.Singleton(ShowPayment, work)
+    find_payment_events = providers.Singleton(FindPaymentEvents, work)
 
     callers = providers.Singleton(
         Callers,
@@ -265,6 +283,13 @@ class Container(containers.DeclarativeContainer):
         ),
         bot_tokens=settings.provided.bot_tokens,
         clock=clock,
+    )
+    payment_desk = providers.Singleton(
+        PaymentDesk,
+        show=show_payment,
+        order_refund=order_refund,
+        grant=grant_quarantined,
+        refund=refund_quarantined,
     )
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)

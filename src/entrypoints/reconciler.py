@@ -19,7 +19,8 @@ log = structlog.get_logger("tollgram")
 
 @dataclass(slots=True)
 class Reconciler:
-    """`stripe` is None where it is not set up. Several processes may run it: one looks when another has not."""
+    """`stripe` is None where it is not set up; `every` zero: never by itself. Several processes may run it: one looks
+    when another has not."""
 
     work: UnitOfWork
     clock: Clock
@@ -30,6 +31,8 @@ class Reconciler:
 
     def __call__(self) -> int:
         """Compare what is due; always 0, since nothing is left to do at once."""
+        if not self.every:
+            return 0
         with self.work.look() as tx:
             marks = {mark.ledger: mark for mark in tx.ledger_marks.all()}
         for ledger, compare in self.ledgers():

@@ -181,7 +181,7 @@ def _read(env: "_Reader") -> Settings:
         auto_refund=env.read("AUTO_REFUND", setting_values.one_of("certain", "off", fold=str.lower), "certain")
         == "certain",
         auto_refunds_per_hour=env.read("AUTO_REFUNDS_PER_HOUR", setting_values.whole(0, 100_000), 20),
-        reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(1, 86400), 60)),
+        reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),

@@ -178,9 +178,7 @@ class TestUnkind:
         yield
         control(running, "PUT", "/faults", {})
 
-    def test_who_pays_twice_is_told_that_a_person_will_look_at_it(
-        self, browser: Browser, running: Up, tmp_path: Path
-    ) -> None:
+    def test_who_pays_twice_gets_the_second_payment_back(self, browser: Browser, running: Up, tmp_path: Path) -> None:
         user = newcomer_called(running, "Twice")
         with visit(browser, sandbox(running), tmp_path) as visitor:
             page = visitor.page
@@ -198,12 +196,13 @@ class TestUnkind:
             sheet(page).get_by_role("button", name=f"Pay {PRICE}").click()
 
             expect(chat(page)).to_contain_text("but it opened nothing, because the invoice had been paid already.")
-            expect(chat(page)).to_contain_text("Your money is not lost. A person will look at it")
+            expect(chat(page)).to_contain_text("Your money is on its way back to you.")
+            expect(chat(page)).to_contain_text("We returned")
             visitor.picture("unkind-twice")
-            assert states(running, user) == {"granted": 1, "quarantined": 1}
+            assert states(running, user) == {"granted": 1, "refunded": 1}
             assert_clean(visitor)
 
-    def test_who_pays_somebody_else_s_invoice_is_told_so_and_nobody_gets_anything(
+    def test_who_pays_somebody_else_s_invoice_is_told_so_and_gets_the_money_back(
         self, browser: Browser, running: Up, tmp_path: Path
     ) -> None:
         victim = newcomer_called(running, "Invoiced")
@@ -223,9 +222,10 @@ class TestUnkind:
             be(page, "Generous")
 
             expect(chat(page)).to_contain_text("because the invoice was made out to somebody else.")
+            expect(chat(page)).to_contain_text("We returned")
             visitor.picture("unkind-somebody-else")
             assert (allowed(running, victim), allowed(running, payer)) == (False, False)
-            assert states(running, payer) == {"quarantined": 1}
+            assert states(running, payer) == {"refunded": 1}
             assert_clean(visitor)
 
     def test_another_amount_opens_nothing(self, browser: Browser, running: Up, tmp_path: Path) -> None:

@@ -207,7 +207,9 @@ class TestCatalogCheck:
 
     @pytest.mark.threat(28)
     def test_every_mistake_is_told_with_its_place(self, prepared: Service) -> None:
-        (prepared.folder / "other.toml").write_text(CATALOG.replace('"1 day"', '"-1 days"').replace("75", "0"))
+        (prepared.folder / "other.toml").write_text(
+            CATALOG.replace('"1 day"', '"-1 days"').replace('"1 week"', '"0 days"').replace("75", "0")
+        )
         ran = here(prepared, "catalog", "check", "other.toml")
 
         assert (ran.exit_code, ran.stdout) == (1, "")

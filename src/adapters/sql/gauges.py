@@ -1,8 +1,9 @@
 """What operators watch: counts that are right after a restart, because they are read from the tables."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Text, bindparam, column, func, inspect, select, table
+from sqlalchemy import Engine, Select, Text, bindparam, column, func, inspect, select, table, text
 
 from adapters.sql import schema
 from adapters.sql.engine import looking
@@ -20,6 +21,20 @@ _OPEN_INVOICES = (
 )
 _WAITING = select(func.count()).select_from(schema.outbox).where(schema.letter_waits)
 _OLDEST = select(schema.outbox.c.created_at).where(schema.letter_waits).order_by(schema.outbox.c.id).limit(1)
+_REPORTS = select(func.count()).select_from(schema.inbox).where(schema.report_waits)
+_GIVEN_UP = select(func.count()).select_from(schema.inbox).where(schema.inbox.c.given_up_at.is_not(None))
+_OLDEST_REPORT = select(schema.inbox.c.received_at).where(schema.report_waits).order_by(schema.inbox.c.id).limit(1)
+_ORDERS = select(func.count()).select_from(schema.refund_orders).where(schema.order_waits)
+_IN_QUARANTINE = schema.payments.c.status == text("'quarantined'")
+_QUARANTINED = (
+    select(schema.payments.c.quarantine_reason, func.count())
+    .where(_IN_QUARANTINE)
+    .group_by(schema.payments.c.quarantine_reason)
+)
+_OLDEST_QUARANTINED = (
+    select(schema.payments.c.received_at).where(_IN_QUARANTINE).order_by(schema.payments.c.received_at).limit(1)
+)
+_LEDGERS = select(schema.ledger_marks.c.ledger, schema.ledger_marks.c.tail_read_at)
 _REVISION = select(column("version_num", Text)).select_from(table("alembic_version"))
 
 
@@ -49,6 +64,44 @@ class SqlGauges:
         with self._engine.connect() as connection:
             written = connection.execute(_OLDEST).scalar_one_or_none()
         return None if written is None else max(now - written, timedelta(0))
+
+    def inbox_pending(self) -> int:
+        """Reports that wait to be dealt with."""
+        return self._count(_REPORTS)
+
+    def inbox_given_up(self) -> int:
+        """Reports that nobody takes up again by itself."""
+        return self._count(_GIVEN_UP)
+
+    def inbox_oldest(self, now: datetime) -> timedelta | None:
+        """How long the oldest report that waits has waited."""
+        with self._engine.connect() as connection:
+            received = connection.execute(_OLDEST_REPORT).scalar_one_or_none()
+        return None if received is None else max(now - received, timedelta(0))
+
+    def refunds_pending(self) -> int:
+        """Refunds that were ordered and that no provider has confirmed or refused."""
+        return self._count(_ORDERS)
+
+    def quarantined(self) -> Mapping[str, int]:
+        """Payments in quarantine, by reason."""
+        with self._engine.connect() as connection:
+            return {reason or "": number for reason, number in connection.execute(_QUARANTINED)}
+
+    def quarantine_oldest(self, now: datetime) -> timedelta | None:
+        """How long the oldest payment in quarantine has waited."""
+        with self._engine.connect() as connection:
+            received = connection.execute(_OLDEST_QUARANTINED).scalar_one_or_none()
+        return None if received is None else max(now - received, timedelta(0))
+
+    def ledgers_read(self) -> Mapping[str, datetime]:
+        """When the end of each ledger was read last."""
+        with self._engine.connect() as connection:
+            return {ledger: at for ledger, at in connection.execute(_LEDGERS) if at is not None}
+
+    def _count(self, statement: Select[int]) -> int:
+        with self._engine.connect() as connection:
+            return connection.execute(statement).scalar_one()
 
     def schema_revision(self) -> str | None:
         """The migration that the database is at; None where it was never migrated."""

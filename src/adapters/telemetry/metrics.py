@@ -15,7 +15,8 @@ from domain.errors import Unavailable
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _WORKERS_SHARE = "PROMETHEUS_MULTIPROC_DIR"
 
-Gauges = Mapping[str, float]
+Gauges = Mapping[str, float | Mapping[str, float]]
+"""A figure, or figures by the one label that `_LABELS` names."""
 
 
 class Metrics:
@@ -81,11 +82,25 @@ class _Gauges(Collector):
         except Unavailable:
             return  # a database that is away must not hide the counts of what goes wrong meanwhile
         for name, value in gauges.items():
-            yield GaugeMetricFamily(name, _GAUGES.get(name, name), value=value)
+            if isinstance(value, Mapping):
+                family = GaugeMetricFamily(name, _GAUGES.get(name, name), labels=[_LABELS[name]])
+                for label, figure in value.items():
+                    family.add_metric([label], figure)
+                yield family
+            else:
+                yield GaugeMetricFamily(name, _GAUGES.get(name, name), value=value)
 
 
 _GAUGES = {
     "telegram_payments_pending": "Open Telegram invoices within their time to live",
     "outbox_pending": "Messages that wait to be sent",
     "outbox_oldest_seconds": "Age of the oldest message that waits",
+    "inbox_pending": "Reports of providers that wait to be dealt with",
+    "inbox_oldest_seconds": "Age of the oldest report that waits",
+    "inbox_given_up": "Reports that nobody takes up again by itself",
+    "refunds_pending": "Refunds that were ordered and not confirmed yet",
+    "quarantine_oldest_seconds": "Age of the oldest payment in quarantine",
+    "payments_quarantined": "Payments in quarantine, by reason",
+    "reconcile_age_seconds": "Time since the end of a provider's ledger was read",
 }
+_LABELS = {"payments_quarantined": "reason", "reconcile_age_seconds": "ledger"}

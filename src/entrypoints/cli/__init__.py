@@ -163,3 +163,75 @@ def delete_webhook(bot: str | None) -> int:
     from entrypoints.cli.webhook import delete_webhook
 
     return delete_webhook(bot)
+
+
+@main.command(epilog="Exit codes: 0 all is explained, 1 something is not or could not be asked, 2 wrong settings.")
+@click.option("--since", default=None, help="Stripe from this day or RFC 3339 time on, not from our first start.")
+@click.option("--dry-run", is_flag=True, help="Look and tell; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: by ledger, what was found and what became of it.")
+@_plainly
+def reconcile(since: str | None, dry_run: bool, as_json: bool) -> int:
+    """Hold our books against the providers' ledgers, and repair what is missing."""
+    from entrypoints.cli.reconcile import reconcile
+
+    return reconcile(since=since, dry_run=dry_run, as_json=as_json)
+
+
+def _decision(command: Callable[P, None]) -> Callable[P, None]:
+    """Who decides, and why; both go on the audit trail."""
+    reason = click.option("--reason", required=True, help="Why; kept on the audit trail.")
+    by = click.option("--by", "actor", default=None, help="Who decides; otherwise who runs this command.")
+    return reason(by(command))
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("charge_id")
+@_decision
+@click.option("--outside", is_flag=True, help="It was given back already, at the payment provider; record that.")
+@_plainly
+def refund(charge_id: str, reason: str, actor: str | None, outside: bool) -> int:
+    """Give the charge with this id back. Access ends when the provider has confirmed."""
+    from entrypoints.cli.refund import refund
+
+    return refund(charge_id, reason=reason, actor=actor, outside=outside)
+
+
+@main.group()
+def quarantine() -> None:
+    """Payments that moved and that no rule lets us grant: each waits for a person."""
+
+
+@quarantine.command("list", epilog=EXIT_CODES)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_plainly
+def list_quarantine(as_json: bool) -> int:
+    """Show what waits, oldest last."""
+    from entrypoints.cli.quarantine import list_quarantine
+
+    return list_quarantine(as_json=as_json)
+
+
+@quarantine.command("grant", epilog=EXIT_CODES)
+@click.argument("payment_id")
+@_decision
+@click.option("--plan", "plan_code", default=None, help="The plan to open; otherwise the invoice's.")
+@click.option("--user", "user_id", type=click.IntRange(1, 2**52 - 1), default=None, help="For whom; else who paid.")
+@_plainly
+def grant_quarantined(
+    payment_id: str, reason: str, actor: str | None, plan_code: str | None, user_id: int | None
+) -> int:
+    """Open the door for this payment."""
+    from entrypoints.cli.quarantine import grant
+
+    return grant(payment_id, reason=reason, actor=actor, plan_code=plan_code, user_id=user_id)
+
+
+@quarantine.command("refund", epilog=EXIT_CODES)
+@click.argument("payment_id")
+@_decision
+@_plainly
+def refund_quarantined(payment_id: str, reason: str, actor: str | None) -> int:
+    """Give this payment back."""
+    from entrypoints.cli.quarantine import refund
+
+    return refund(payment_id, reason=reason, actor=actor)

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 
 from domain.errors import Refusal
 from entrypoints.container import Container
-from entrypoints.http import billing, checks, openapi, operations, purchases, stripe_webhook, webhook
+from entrypoints.http import billing, checks, openapi, operations, payments, purchases, stripe_webhook, webhook
 from entrypoints.http.bodies import json_text
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -32,6 +32,7 @@ ROUTES: Sequence[Any] = (
     stripe_webhook.receive_stripe_event,
     checks.user_entitlements,
     checks.user_feature,
+    *payments.ROUTES,
     operations.live,
     operations.ready,
     operations.show_metrics,
@@ -79,6 +80,10 @@ def create_app(container: Container) -> ASGIApp:
         "list_entitlements": container.list_entitlements,
         "list_payments": container.list_payments,
         "check_feature": container.check_feature,
+        "find_payments": container.find_payments,
+        "show_payment": container.show_payment,
+        "find_payment_events": container.find_payment_events,
+        "payment_desk": container.payment_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
     }

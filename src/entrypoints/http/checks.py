@@ -28,7 +28,7 @@ def user_entitlements(
     list_entitlements: Handed[ListEntitlements],
 ) -> EntitlementList:
     callers.service(request, READ)
-    return entitlements_of(_user(user_id), list_entitlements)
+    return entitlements_of(user_id_of(user_id), list_entitlements)
 
 
 @get("/internal/v1/users/{user_id:str}/features/{feature:str}", sync_to_thread=True)
@@ -40,13 +40,14 @@ def user_feature(
     check_feature: Handed[CheckFeature],
 ) -> FeatureAnswer:
     callers.service(request, READ)
-    user = _user(user_id)
+    user = user_id_of(user_id)
     if len(feature) > MAX_FEATURE:
         raise InvalidRequest(f"A feature's name has at most {MAX_FEATURE} characters.")
     return FeatureAnswer.of(user, feature, check_feature(user, feature))
 
 
-def _user(text: str) -> UserId:
+def user_id_of(text: str) -> UserId:
+    """Raises InvalidRequest."""
     if not _USER.fullmatch(text) or int(text) > MAX_USER_ID:
         raise InvalidRequest(f"user_id must be a whole number from 1 to {MAX_USER_ID}.")
     return UserId(int(text))

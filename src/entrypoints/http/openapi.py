@@ -1,7 +1,6 @@
 """The API described: as an OpenAPI 3.1 document and as a page that needs nothing from anywhere else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -9,240 +8,13 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 
-from domain.ids import MAX_USER_ID
 from entrypoints.http import reference_page
+from entrypoints.http.described import MESSAGE_IDS, OPERATIONS, PARAMETERS, Operation
 from entrypoints.http.problems import MEDIA_TYPE, STATUS, Problem
-from entrypoints.http.shapes import (
-    CatalogShape,
-    CheckoutPage,
-    CheckoutRequest,
-    EntitlementList,
-    FeatureAnswer,
-    Health,
-    InvoiceLink,
-    PaymentList,
-    PortalPage,
-    PortalRequest,
-    Purchase,
-    SentInvoice,
-)
+from entrypoints.http.shapes import Health
 
 AnyRequest = Request[Any, Any, Any]
-Security = list[dict[str, list[str]]]
-USER: Security = [{"user": []}, {"mini_app": []}]
-SERVICE: Security = [{"service": []}]
-TELEGRAM: Security = [{"telegram": []}]
-STRIPE: Security = [{"stripe": []}]
 _REFERENCE = "#/components/schemas/{name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One thing that can be called. `problems` are the codes of the errors that it answers with;
-    `names` is what a provider's message must have."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    group: str
-    security: Security | None = None
-    scope: str | None = None
-    body: type[msgspec.Struct] | None = None
-    answer: type[msgspec.Struct] | None = None
-    answer_type: str = "application/json"
-    problems: tuple[str, ...] = ()
-    query: Mapping[str, Mapping[str, Any]] | None = None
-    header: Mapping[str, Mapping[str, Any]] | None = None
-    status: int = 200
-    names: str = "update_id"
-
-
-_USER_ID = {"type": "integer", "minimum": 1, "maximum": MAX_USER_ID}
-_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "user_id": _USER_ID,
-    "feature": {"type": "string", "minLength": 1, "maxLength": 64},
-    "bot": {"type": "string", "pattern": "^[a-z0-9_]{1,32}$"},
-}
-_MESSAGE_IDS: Mapping[str, Mapping[str, Any]] = {
-    "update_id": {"type": "integer", "minimum": 0},
-    "id": {"type": "string", "pattern": "^evt_"},
-}
-_BUYING = (
-    "invalid_request",
-    "unauthenticated",
-    "already_entitled",
-    "conflict",
-    "too_large",
-    "unsupported_media_type",
-    "unknown_plan",
-    "method_unavailable",
-    "rate_limited",
-    "provider_unavailable",
-    "unavailable",
-)
-_ASKING = ("invalid_request", "unauthenticated", "unavailable")
-_WEBHOOK = ("invalid_request", "unauthenticated", "forbidden", "too_large", "unsupported_media_type", "unavailable")
-_PAGING: Mapping[str, Mapping[str, Any]] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
-    "cursor": {"type": "string"},
-}
-
-OPERATIONS = (
-    Operation(
-        method="get",
-        path="/api/v1/catalog",
-        name="catalog",
-        summary="What is for sale, and by which methods",
-        group="For users",
-        answer=CatalogShape,
-    ),
-    Operation(
-        method="post",
-        path="/api/v1/telegram/payment/send-invoice",
-        name="sendInvoice",
-        summary="Put an invoice into the user's chat",
-        group="For users",
-        security=USER,
-        body=Purchase,
-        answer=SentInvoice,
-        problems=_BUYING,
-    ),
-    Operation(
-        method="post",
-        path="/api/v1/telegram/payment/invoice-link",
-        name="invoiceLink",
-        summary="Make an invoice that a Mini App opens by its address",
-        group="For users",
-        security=USER,
-        body=Purchase,
-        answer=InvoiceLink,
-        problems=_BUYING,
-    ),
-    Operation(
-        method="post",
-        path="/api/v1/billing/checkout",
-        name="checkout",
-        summary="Make a page of Stripe's where a plan is paid",
-        group="For users",
-        security=USER,
-        body=CheckoutRequest,
-        answer=CheckoutPage,
-        status=201,
-        problems=(*_BUYING, "idempotency_mismatch"),
-        header={"Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,255}$"}},
-    ),
-    Operation(
-        method="post",
-        path="/api/v1/billing/portal",
-        name="portal",
-        summary="Lead to the user's own page at Stripe",
-        group="For users",
-        security=USER,
-        body=PortalRequest,
-        answer=PortalPage,
-        problems=(
-            "invalid_request",
-            "unauthenticated",
-            "not_found",
-            "too_large",
-            "unsupported_media_type",
-            "method_unavailable",
-            "provider_unavailable",
-            "unavailable",
-        ),
-    ),
-    Operation(
-        method="get",
-        path="/api/v1/me/entitlements",
-        name="myEntitlements",
-        summary="What the user holds and held",
-        group="For users",
-        security=USER,
-        answer=EntitlementList,
-        problems=_ASKING[1:],
-    ),
-    Operation(
-        method="get",
-        path="/api/v1/me/payments",
-        name="myPayments",
-        summary="What the user paid, newest first",
-        group="For users",
-        security=USER,
-        answer=PaymentList,
-        problems=_ASKING,
-        query=_PAGING,
-    ),
-    Operation(
-        method="get",
-        path="/internal/v1/users/{user_id}/entitlements",
-        name="userEntitlements",
-        summary="What a user holds and held",
-        group="For services",
-        security=SERVICE,
-        scope="entitlements:read",
-        answer=EntitlementList,
-        problems=(*_ASKING, "forbidden"),
-    ),
-    Operation(
-        method="get",
-        path="/internal/v1/users/{user_id}/features/{feature}",
-        name="checkFeature",
-        summary="May this user do this now?",
-        group="For services",
-        security=SERVICE,
-        scope="entitlements:read",
-        answer=FeatureAnswer,
-        problems=(*_ASKING, "forbidden"),
-    ),
-    Operation(
-        method="post",
-        path="/api/v1/telegram/{bot}/webhook",
-        name="telegramWebhook",
-        summary="An update of Telegram for the bot of that name",
-        group="For Telegram",
-        security=TELEGRAM,
-        problems=(*_WEBHOOK, "not_found"),
-    ),
-    Operation(
-        method="post",
-        path="/api/v1/telegram/webhook",
-        name="telegramWebhookOfMain",
-        summary="An update of Telegram for the bot named main",
-        group="For Telegram",
-        security=TELEGRAM,
-        problems=(*_WEBHOOK, "not_found"),
-    ),
-    Operation(
-        method="post",
-        path="/api/v1/billing/stripe/webhook",
-        name="stripeWebhook",
-        summary="An event of Stripe",
-        group="For Stripe",
-        security=STRIPE,
-        names="id",
-        problems=("invalid_request", "not_found", "too_large", "unsupported_media_type", "unavailable"),
-    ),
-    Operation(
-        method="get", path="/health/live", name="live", summary="Does it run?", group="For operators", answer=Health
-    ),
-    Operation(
-        method="get",
-        path="/health/ready",
-        name="ready",
-        summary="Can it do its work? 503 with what is missing where not",
-        group="For operators",
-        answer=Health,
-    ),
-    Operation(
-        method="get",
-        path="/metrics",
-        name="metrics",
-        summary="Figures for Prometheus",
-        group="For operators",
-        answer_type="text/plain",
-    ),
-)
 
 
 @cache
@@ -286,7 +58,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [operation.group],
         "parameters": [
-            *_parameters({name: _PARAMETERS[name] for name in _PARAMETERS if f"{{{name}}}" in operation.path}, "path"),
+            *_parameters({name: PARAMETERS[name] for name in PARAMETERS if f"{{{name}}}" in operation.path}, "path"),
             *_parameters(operation.query or {}, "query"),
             *_parameters(operation.header or {}, "header"),
         ],
@@ -305,7 +77,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
                     "schema": {
                         "type": "object",
                         "required": [operation.names],
-                        "properties": {operation.names: _MESSAGE_IDS[operation.names]},
+                        "properties": {operation.names: MESSAGE_IDS[operation.names]},
                     }
                 }
             },

@@ -1,0 +1,125 @@
+"""`tollgram reconcile`: every ledger, whole, and what it shows settled before the command ends."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from application.reconciliation import STRIPE
+from domain.errors import ProviderUnavailable
+from domain.findings import Findings
+from entrypoints.cli.failure import FAILED, WORKED, WRONG, CommandError
+from entrypoints.cli.terminal import console, say, show_json, tell
+from entrypoints.cli.workplace import workplace
+from entrypoints.container import Container
+
+SETTLE_WITHIN_S = 600.0
+BACKLOG_PAUSE_S = 0.2
+
+
+def reconcile(*, since: str | None, dry_run: bool, as_json: bool) -> int:
+    """Compare, repair, and tell."""
+    from_then_on = _since(since)
+    told: dict[str, Any] = {}
+    unwell = False
+    with workplace() as container:
+        if not dry_run:
+            with container.work().begin() as tx:
+                tx.inbox.reopen(container.clock().now())
+        for ledger, compare in _ledgers(container, from_then_on, dry_run=dry_run):
+            try:
+                with _progress(ledger, quiet=as_json) as step:
+                    findings = compare(step)
+            except ProviderUnavailable as problem:
+                unwell = True
+                told[ledger] = {"error": str(problem)}
+                tell(f"{ledger}: could not be read: {problem}", "To find out more, run: tollgram doctor")
+                continue
+            unwell = unwell or findings.unexplained > 0
+            told[ledger] = msgspec.to_builtins(findings)
+            if not as_json:
+                _show(findings, dry_run=dry_run)
+        waiting = 0 if dry_run else _settle(container)
+    if as_json:
+        show_json({"ledgers": told, "waiting": waiting})
+    elif waiting:
+        tell(
+            f"{waiting} reports wait still, or were given up.",
+            "The service goes on with those that wait; the log says what stands in the way.",
+        )
+    elif not dry_run:
+        say("Everything found is settled.")
+    return FAILED if unwell or waiting else WORKED
+
+
+def _ledgers(
+    container: Container, since: datetime | None, *, dry_run: bool
+) -> Iterator[tuple[str, Callable[[Callable[[int], None]], Findings]]]:
+    reconciler = container.reconciler()
+    for bot in reconciler.bots:
+        yield (
+            f"stars:{bot}",
+            lambda step, bot=bot: reconciler.stars(bot, whole=True, dry_run=dry_run, progress=step),  # type: ignore[misc]
+        )
+    if stripe := reconciler.stripe:
+        yield STRIPE, lambda step: stripe(whole=True, since=since, dry_run=dry_run, progress=step)
+
+
+def _settle(container: Container) -> int:
+    """Go on with the inbox until nothing in it is due; how many reports are left."""
+    until = time.monotonic() + SETTLE_WITHIN_S
+    work_inbox, database = container.work_inbox(), container.database()
+    while time.monotonic() < until:
+        if work_inbox():
+            continue
+        if not database.inbox_pending():
+            break
+        time.sleep(BACKLOG_PAUSE_S)
+    return database.inbox_pending() + database.inbox_given_up()
+
+
+def _show(found: Findings, *, dry_run: bool) -> None:
+    say(f"{found.ledger}: {found.entries} entries read", style="bold")
+    would = "would be repaired" if dry_run else "go to the inbox"
+    lines = {
+        f"payments that we did not know; they {would}": found.missing_payments,
+        f"refunds, chargebacks and disputes that we did not know; they {would}": found.missing_refunds,
+        "entries that were never ours to sell": found.foreign,
+        "payments that tell of other facts than ours: a person has to look": found.other_facts,
+        "payments of ours that the provider does not know: a person has to look": found.unknown_to_provider,
+        "of them held back just now, with the access that they opened": found.held,
+        "payments that the provider knows after all, granted again": found.released,
+        "Stars that the balance has less than the ledger says": found.drift,
+    }
+    for words, number in lines.items():
+        if number:
+            say(f"  {number} {words}")
+    if not Counter(lines).total() - found.foreign:
+        say("  Nothing is missing on either side.")
+
+
+@contextmanager
+def _progress(ledger: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """How many entries were read; a ledger does not say how long it is."""
+    out = console(err=True)
+    columns = (TextColumn(ledger), BarColumn(), TextColumn("{task.completed} entries"), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=True, disable=quiet or not out.is_terminal) as progress:
+        task = progress.add_task(ledger, total=None)
+        yield lambda read: progress.update(task, advance=read)
+
+
+def _since(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(
+            f"--since {text}: is no day and no time.", "Write it like 2026-11-01 or 2026-11-01T12:00:00Z.", WRONG
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

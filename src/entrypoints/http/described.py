@@ -1,0 +1,322 @@
+"""Every operation of the API: what goes in, what comes out, and how it may be refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from domain.catalog import Method
+from domain.ids import MAX_USER_ID
+from domain.payment import PaymentStatus
+from entrypoints.http.payment_shapes import (
+    FullPayment,
+    PaymentEventList,
+    RefundRequest,
+    ResolveRequest,
+    ServicePayment,
+    ServicePaymentList,
+)
+from entrypoints.http.shapes import (
+    CatalogShape,
+    CheckoutPage,
+    CheckoutRequest,
+    EntitlementList,
+    FeatureAnswer,
+    Health,
+    InvoiceLink,
+    PaymentList,
+    PortalPage,
+    PortalRequest,
+    Purchase,
+    SentInvoice,
+)
+
+Security = list[dict[str, list[str]]]
+USER: Security = [{"user": []}, {"mini_app": []}]
+SERVICE: Security = [{"service": []}]
+TELEGRAM: Security = [{"telegram": []}]
+STRIPE: Security = [{"stripe": []}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing that can be called. `problems` are the codes of the errors that it answers with;
+    `names` is what a provider's message must have."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    group: str
+    security: Security | None = None
+    scope: str | None = None
+    body: type[msgspec.Struct] | None = None
+    answer: type[msgspec.Struct] | None = None
+    answer_type: str = "application/json"
+    problems: tuple[str, ...] = ()
+    query: Mapping[str, Mapping[str, Any]] | None = None
+    header: Mapping[str, Mapping[str, Any]] | None = None
+    status: int = 200
+    names: str = "update_id"
+
+
+_USER_ID = {"type": "integer", "minimum": 1, "maximum": MAX_USER_ID}
+PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "user_id": _USER_ID,
+    "feature": {"type": "string", "minLength": 1, "maxLength": 64},
+    "payment_id": {"type": "string", "pattern": "^[A-Za-z0-9_]{1,80}$"},
+    "bot": {"type": "string", "pattern": "^[a-z0-9_]{1,32}$"},
+}
+MESSAGE_IDS: Mapping[str, Mapping[str, Any]] = {
+    "update_id": {"type": "integer", "minimum": 0},
+    "id": {"type": "string", "pattern": "^evt_"},
+}
+_BUYING = (
+    "invalid_request",
+    "unauthenticated",
+    "already_entitled",
+    "conflict",
+    "too_large",
+    "unsupported_media_type",
+    "unknown_plan",
+    "method_unavailable",
+    "rate_limited",
+    "provider_unavailable",
+    "unavailable",
+)
+_ASKING = ("invalid_request", "unauthenticated", "unavailable")
+_WEBHOOK = ("invalid_request", "unauthenticated", "forbidden", "too_large", "unsupported_media_type", "unavailable")
+_PAGING: Mapping[str, Mapping[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+    "cursor": {"type": "string"},
+}
+_ID = {"type": "string", "minLength": 1, "maxLength": 255}
+_WHOSE: Mapping[str, Mapping[str, Any]] = {"user_id": _USER_ID, "charge_id": _ID}
+_MOMENT = {"type": "string", "format": "date-time"}
+_PAYMENT_FILTERS: Mapping[str, Mapping[str, Any]] = {
+    **_WHOSE,
+    "status": {"type": "string", "enum": [status.value for status in PaymentStatus]},
+    "method": {"type": "string", "enum": [method.value for method in Method]},
+    "plan_code": _ID,
+    "since": _MOMENT,
+    "until": _MOMENT,
+    **_PAGING,
+}
+_DECIDING = (*_ASKING, "forbidden", "not_found", "conflict", "too_large", "unsupported_media_type")
+
+OPERATIONS = (
+    Operation(
+        method="get",
+        path="/api/v1/catalog",
+        name="catalog",
+        summary="What is for sale, and by which methods",
+        group="For users",
+        answer=CatalogShape,
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/telegram/payment/send-invoice",
+        name="sendInvoice",
+        summary="Put an invoice into the user's chat",
+        group="For users",
+        security=USER,
+        body=Purchase,
+        answer=SentInvoice,
+        problems=_BUYING,
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/telegram/payment/invoice-link",
+        name="invoiceLink",
+        summary="Make an invoice that a Mini App opens by its address",
+        group="For users",
+        security=USER,
+        body=Purchase,
+        answer=InvoiceLink,
+        problems=_BUYING,
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/billing/checkout",
+        name="checkout",
+        summary="Make a page of Stripe's where a plan is paid",
+        group="For users",
+        security=USER,
+        body=CheckoutRequest,
+        answer=CheckoutPage,
+        status=201,
+        problems=(*_BUYING, "idempotency_mismatch"),
+        header={"Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,255}$"}},
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/billing/portal",
+        name="portal",
+        summary="Lead to the user's own page at Stripe",
+        group="For users",
+        security=USER,
+        body=PortalRequest,
+        answer=PortalPage,
+        problems=(
+            "invalid_request",
+            "unauthenticated",
+            "not_found",
+            "too_large",
+            "unsupported_media_type",
+            "method_unavailable",
+            "provider_unavailable",
+            "unavailable",
+        ),
+    ),
+    Operation(
+        method="get",
+        path="/api/v1/me/entitlements",
+        name="myEntitlements",
+        summary="What the user holds and held",
+        group="For users",
+        security=USER,
+        answer=EntitlementList,
+        problems=_ASKING[1:],
+    ),
+    Operation(
+        method="get",
+        path="/api/v1/me/payments",
+        name="myPayments",
+        summary="What the user paid, newest first",
+        group="For users",
+        security=USER,
+        answer=PaymentList,
+        problems=_ASKING,
+        query=_PAGING,
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/users/{user_id}/entitlements",
+        name="userEntitlements",
+        summary="What a user holds and held",
+        group="For services",
+        security=SERVICE,
+        scope="entitlements:read",
+        answer=EntitlementList,
+        problems=(*_ASKING, "forbidden"),
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/users/{user_id}/features/{feature}",
+        name="checkFeature",
+        summary="May this user do this now?",
+        group="For services",
+        security=SERVICE,
+        scope="entitlements:read",
+        answer=FeatureAnswer,
+        problems=(*_ASKING, "forbidden"),
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/payments",
+        name="payments",
+        summary="Payments, newest first",
+        group="For services",
+        security=SERVICE,
+        scope="payments:read",
+        answer=ServicePaymentList,
+        problems=(*_ASKING, "forbidden"),
+        query=_PAYMENT_FILTERS,
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/payments/{payment_id}",
+        name="payment",
+        summary="One payment, with the provider's whole message",
+        group="For services",
+        security=SERVICE,
+        scope="payments:read",
+        answer=FullPayment,
+        problems=(*_ASKING[1:], "forbidden", "not_found"),
+    ),
+    Operation(
+        method="post",
+        path="/internal/v1/payments/{payment_id}/refund",
+        name="refundPayment",
+        summary="Give a payment back; its access ends when the provider has confirmed",
+        group="For services",
+        security=SERVICE,
+        scope="payments:refund",
+        body=RefundRequest,
+        answer=ServicePayment,
+        status=202,
+        problems=_DECIDING,
+    ),
+    Operation(
+        method="post",
+        path="/internal/v1/payments/{payment_id}/resolve",
+        name="resolvePayment",
+        summary="Grant or give back a payment in quarantine",
+        group="For services",
+        security=SERVICE,
+        scope="payments:refund",
+        body=ResolveRequest,
+        answer=ServicePayment,
+        problems=(*_DECIDING, "unknown_plan"),
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/payment-events",
+        name="paymentEvents",
+        summary="The audit trail, newest first",
+        group="For services",
+        security=SERVICE,
+        scope="payments:read",
+        answer=PaymentEventList,
+        problems=(*_ASKING, "forbidden"),
+        query={**_WHOSE, "invoice_id": _ID, **_PAGING},
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/telegram/{bot}/webhook",
+        name="telegramWebhook",
+        summary="An update of Telegram for the bot of that name",
+        group="For Telegram",
+        security=TELEGRAM,
+        problems=(*_WEBHOOK, "not_found"),
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/telegram/webhook",
+        name="telegramWebhookOfMain",
+        summary="An update of Telegram for the bot named main",
+        group="For Telegram",
+        security=TELEGRAM,
+        problems=(*_WEBHOOK, "not_found"),
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/billing/stripe/webhook",
+        name="stripeWebhook",
+        summary="An event of Stripe",
+        group="For Stripe",
+        security=STRIPE,
+        names="id",
+        problems=("invalid_request", "not_found", "too_large", "unsupported_media_type", "unavailable"),
+    ),
+    Operation(
+        method="get", path="/health/live", name="live", summary="Does it run?", group="For operators", answer=Health
+    ),
+    Operation(
+        method="get",
+        path="/health/ready",
+        name="ready",
+        summary="Can it do its work? 503 with what is missing where not",
+        group="For operators",
+        answer=Health,
+    ),
+    Operation(
+        method="get",
+        path="/metrics",
+        name="metrics",
+        summary="Figures for Prometheus",
+        group="For operators",
+        answer_type="text/plain",
+    ),
+)
