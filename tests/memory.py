@@ -548,7 +548,7 @@ class MemoryInbox(Inbox):
     def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[KeptReport]:
         due = [waiting for waiting in self.state.inbox.values() if _claimable(waiting, now, lease)]
         claimed = []
-        for waiting in sorted(due, key=lambda one: one.kept.id)[:at_most]:
+        for waiting in sorted(due, key=lambda one: (one.due_at, one.kept.id))[:at_most]:
             kept = replace(waiting.kept, attempts=waiting.kept.attempts + 1)
             self.state.inbox[kept.report] = replace(waiting, kept=kept, claimed_until=now + lease)
             claimed.append(kept)
@@ -558,9 +558,12 @@ class MemoryInbox(Inbox):
         if waiting := self._waiting(kept):
             self.state.inbox[kept.report] = replace(waiting, done_at=now, outcome=outcome, claimed_until=None)
 
-    def retry(self, kept: KeptReport, due_at: datetime, problem: str) -> None:
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
         if waiting := self._waiting(kept):
-            self.state.inbox[kept.report] = replace(waiting, due_at=due_at, problem=problem, claimed_until=None)
+            tried = waiting.kept if counted else replace(waiting.kept, attempts=waiting.kept.attempts - 1)
+            self.state.inbox[kept.report] = replace(
+                waiting, kept=tried, due_at=due_at, problem=problem, claimed_until=None
+            )
 
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
         if waiting := self._waiting(kept):
@@ -578,7 +581,8 @@ class MemoryInbox(Inbox):
 
 
 def _anew(waiting: WaitingReport, now: datetime) -> WaitingReport:
-    return WaitingReport(kept=replace(waiting.kept, attempts=0), due_at=now, problem=waiting.problem)
+    anew = replace(waiting.kept, attempts=0, received_at=now)
+    return WaitingReport(kept=anew, due_at=now, problem=waiting.problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -649,8 +653,8 @@ class MemoryRefunds(Refunds):
     def add_new(self, refund: Refund) -> bool:
         return self.state.refunds.setdefault(refund.key, refund) is refund
 
-    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, datetime]:
-        return {key: self.state.refunds[key].refunded_at for key in charges if key in self.state.refunds}
+    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, Refund]:
+        return {key: self.state.refunds[key] for key in charges if key in self.state.refunds}
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,8 +205,8 @@ class Refunds(Protocol):
         """Keep it; False where a refund of that charge is kept already."""
 
     @abstractmethod
-    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, datetime]:
-        """When each of them was refunded, as far as known."""
+    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, Refund]:
+        """The refunds of them that are kept."""
 
 
 class Entitlements(Protocol):
@@ -305,7 +305,8 @@ class StripeEvent:
 class TrailEntry:
     """One line of the audit trail. `kind` is one of `invoice_issued`, `pre_checkout`, `successful_payment`,
     `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`, `refund_ordered`, `refund_failed`,
-    `payment_resolved`, `payment_held`; `message` the provider's own bytes, `actor` and `note` who decided and why."""
+    `payment_resolved`, `payment_held`, `payment_released`, `refund_conflict`; `message` the provider's own bytes,
+    `actor` and `note` who decided and why."""
 
     kind: str
     bot: BotName
@@ -372,7 +373,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReport:
-    """`attempts` counts how often it was taken up, this time too."""
+    """`attempts` counts how often it was taken up, this time too; `received_at` is when it came, or was wanted anew."""
 
     id: int
     report: Report
@@ -391,14 +392,14 @@ class Inbox(Protocol):
 
     @abstractmethod
     def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[KeptReport]:
-        """Take up reports that are due, oldest first, none that somebody holds; each counts one more attempt."""
+        """Take up those that have been due longest, none that somebody holds; each counts one more attempt."""
 
     @abstractmethod
     def done(self, kept: KeptReport, outcome: str, now: datetime) -> None: ...
 
     @abstractmethod
-    def retry(self, kept: KeptReport, due_at: datetime, problem: str) -> None:
-        """Let go of it; it is due again at that time."""
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
+        """Let go of it; it is due again at that time. What was not its own fault does not count as an attempt."""
 
     @abstractmethod
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
@@ -631,8 +632,9 @@ class Intake(Protocol):
 
     @abstractmethod
     def quarantine(self, report: Report) -> str:
-        """The last resort for one that no story can take: the charge in it is kept for a person. Raises IllegibleReport
-        where it tells of no charge that can be read."""
+        """The last resort for one that no story can take: the charge in it is kept for a person, and what became of it
+        told in a word. Raises IllegibleReport where it tells of no charge that can be read, or of more than the charge,
+        and ProviderUnavailable."""
 
 
 class IllegibleReport(Exception):

@@ -8,7 +8,7 @@ from application.ports import Clock, Ids, Journal, TrailEntry, UnitOfWork
 from application.refund_orders import hold, order
 from application.shop import Shop
 from domain.catalog import Offer
-from domain.entitlement import Entitlement, grant, holdings
+from domain.entitlement import Entitlement, grant, holdings, resume
 from domain.errors import Conflict, InvalidRequest
 from domain.events import PaymentResolved
 from domain.ids import PaymentId, UserId
@@ -35,7 +35,8 @@ class GrantQuarantined:
         plan_code: str | None = None,
         user_id: UserId | None = None,
     ) -> Payment:
-        """The payment as it stands then. Without a plan it is the invoice's, without a user who paid.
+        """The payment as it stands then. Without a plan it is the invoice's, without a user who paid. What had opened
+        the door before it was held back, opens it for the time that was left.
 
         Raises NotFound; Conflict where it is not in quarantine, disputed, or the plan is held for life; UnknownPlan;
         InvalidRequest where no plan is named and no invoice is known.
@@ -46,14 +47,18 @@ class GrantQuarantined:
             if payment.in_dispute:
                 raise Conflict("This payment is disputed; its money is gone until the dispute is won.")
             invoice = tx.invoices.of([payment.invoice_id]).get(payment.invoice_id) if payment.invoice_id else None
+            interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
             offer = self._offer(payment, invoice, plan_code)
-            user = user_id or payment.charge.payer
+            user = user_id or (interrupted.user_id if interrupted else payment.charge.payer)
             tx.lock(users=[user, payment.charge.payer])
             now = self.clock.now()
             held = holdings(tx.entitlements.held_by([user], now).get(user, ()), now).get(offer.plan_code)
             if held is not None and held.endless:
                 raise Conflict(f"{offer.title!r} is held for life already; give the money back instead.")
-            granted = grant(offer, id=self.ids.entitlement(), user_id=user, payment_id=payment.id, held=held, now=now)
+            id, granted = self.ids.entitlement(), None
+            if interrupted and (interrupted.user_id, interrupted.plan_code) == (user, offer.plan_code):
+                granted = resume(interrupted, id=id, held=held, now=now)
+            granted = granted or grant(offer, id=id, user_id=user, payment_id=payment.id, held=held, now=now)
             resolved = replace(
                 payment,
                 status=PaymentStatus.GRANTED,

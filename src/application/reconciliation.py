@@ -129,7 +129,7 @@ class ReconcileStars:
                     else:
                         tally.confirmed.append(known.charge)
                         tally.other_facts += not known.charge.same_facts(charge)
-                case Refund() as refund if refund.key not in refunds:
+                case Refund() as refund if _missing(refund, payments.get(refund.key), refunds.get(refund.key)):
                     if refund.key not in payments and refund.refunded_at < mark.first_started_at:
                         tally.foreign += 1
                     else:
@@ -220,6 +220,13 @@ class ReconcileStripe:
             if not dry_run:
                 _enter(tx, tally, self.clock.now())
         return _added(findings, tally, len(entries))
+
+
+def _missing(refund: Refund, known: Payment | None, kept: Refund | None) -> bool:
+    """Whether we don't have it, or have a false one in its place."""
+    if kept is None:
+        return True
+    return known is not None and known.status is not PaymentStatus.REFUNDED and refund.gives_back(known.charge)
 
 
 def _behind(known: Payment, entry: StripeEntry) -> bool:

@@ -1,13 +1,13 @@
 """Taking note of money that a provider gave back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from application.messages import Letter, PaymentReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
 from domain.entitlement import Entitlement, Revocation, holdings, revoke
-from domain.events import EntitlementRevoked, Event, PaymentRefunded, RefundCameFirst
+from domain.events import EntitlementRevoked, Event, PaymentRefunded, RefundCameFirst, RefundConflicted
 from domain.ids import EntitlementId, UserId
 from domain.payment import Payment, PaymentStatus, Refund
 
@@ -37,16 +37,25 @@ def take_back(
 ) -> list[Event]:
     """Enter a refund that has happened; again, it changes nothing. The charge must be locked.
 
-    `actor` and `note` say who vouches for it, and why, where no provider does.
+    What tells of other money than the charge is kept as a conflict and not believed. `actor` and `note` say who vouches
+    for it, and why, where no provider does.
     """
-    tx.refund_orders.done(refund.key, now)
-    if not tx.refunds.add_new(refund):
-        return []
+    new = tx.refunds.add_new(refund)
     payment = tx.payments.of([refund.key]).get(refund.key)
-    tx.trail.add([_entry(refund, payment, now, actor, note)])
-    if payment is None:
+    if payment is None and new:
+        tx.trail.add([_entry(refund, None, now, actor, note)])
         return [RefundCameFirst(refund=refund)]
-    if payment.status is PaymentStatus.REFUNDED:
+    if payment is None or not refund.gives_back(payment.charge):
+        if not new and tx.refunds.of([refund.key])[refund.key].same_facts(refund):
+            return []
+        tx.trail.add([conflict(refund, payment, now)])
+        return [RefundConflicted(refund=refund, payment=payment)]
+    tx.refund_orders.done(refund.key, now)
+    # Decided by the payment, not by whether the refund is new: a false one may have been there first.
+    open_yet = payment.status is not PaymentStatus.REFUNDED
+    if new or open_yet:
+        tx.trail.add([_entry(refund, payment, now, actor, note)])
+    if not open_yet:
         return []
     tx.lock(users=concerned(tx, payment))
     refunded = payment.refunded(refund.refunded_at)
@@ -55,6 +64,15 @@ def take_back(
     tx.outbox.add([_letter(tx, payment, ended=ended)], now)
     events: list[Event] = [PaymentRefunded(payment=refunded)]
     return [*events, EntitlementRevoked(entitlement=span)] if span else events
+
+
+def conflict(refund: Refund, payment: Payment | None, now: datetime) -> TrailEntry:
+    """What the trail keeps of a refund that tells of other money."""
+    return replace(
+        _entry(refund, payment, now, None, None),
+        kind="refund_conflict",
+        decision=payment.status if payment else None,
+    )
 
 
 def concerned(tx: Transaction, payment: Payment) -> list[UserId]:

@@ -13,8 +13,21 @@ from application.messages import (
     PaymentReturning,
     Price,
 )
-from application.ports import ChargeKey, Clock, Ids, Journal, RefundOrder, TrailEntry, Transaction, UnitOfWork
+from application.ports import (
+    ChargeKey,
+    Clock,
+    Ids,
+    Journal,
+    Page,
+    PaymentFilter,
+    RefundOrder,
+    TrailEntry,
+    Transaction,
+    UnitOfWork,
+)
+from application.refunds import conflict
 from application.shop import Shop
+from domain.duration import LIFETIME
 from domain.entitlement import Entitlement, holdings
 from domain.errors import Unavailable
 from domain.events import (
@@ -24,14 +37,17 @@ from domain.events import (
     PaymentGranted,
     PaymentQuarantined,
     PaymentRefunded,
+    RefundConflicted,
     RefundOrdered,
 )
-from domain.ids import InvoiceId, UserId
+from domain.ids import InvoiceId, PlanCode, UserId
 from domain.invoice import Invoice, Terms, rebuild
-from domain.payment import Charge, Payment, PaymentStatus
+from domain.payment import Charge, Payment, PaymentStatus, Refund
 from domain.returning import returns_by_itself
-from domain.settlement import Repeat, Settlement, repeat, settle, signed_terms
+from domain.settlement import Repeat, Settlement, lived_then, repeat, settle, signed_terms
 
+LOOKED_BACK = 200
+"""Payments of one user for one plan that went back, the newest of them."""
 AUTOMATIC_WITHIN = timedelta(hours=1)
 BY_ITSELF = "tollgram"
 """Who ordered a refund that nobody ordered."""
@@ -75,15 +91,21 @@ class SettleCharges:
                     if not same:
                         trail.append(_conflict(known, charge, now))
                     continue
+                refund = books.refunds.get(charge.key)
+                believed = refund is not None and refund.gives_back(charge)
+                invoice = books.invoice(signed) or self._rebuilt(charge, signed)
                 settlement = settle(
                     charge,
                     terms=signed,
-                    invoice=books.invoice(signed) or self._rebuilt(charge, signed),
-                    refunded_at=books.refunds.get(charge.key),
+                    invoice=invoice,
+                    refunded_at=refund.refunded_at if refund and believed else None,
                     held=holdings(books.held.get(charge.payer, ()), now),
                     payment_id=self.ids.payment(),
                     new_entitlement_id=self.ids.entitlement,
                     now=now,
+                    lived=invoice is not None
+                    and invoice.offer.duration == LIFETIME
+                    and lived_then(charge, books.given_back(tx, charge.payer, invoice.offer.plan_code)),
                 )
                 if returns_by_itself(settlement.payment):
                     room = self._room_for_refunds(tx, now) if room is None else room
@@ -93,6 +115,9 @@ class SettleCharges:
                 books.enter(settlement)
                 events.append(_event(settlement))
                 trail.append(_entry(settlement, now))
+                if refund and not believed:
+                    events.append(RefundConflicted(refund=refund, payment=settlement.payment))
+                    trail.append(conflict(refund, settlement.payment, now))
             books.write(tx, now)
             tx.trail.add(trail)
         self.journal.record(*events)
@@ -123,7 +148,7 @@ class _Books:
 
     payments: dict[ChargeKey, Payment]
     invoices: dict[InvoiceId, Invoice]
-    refunds: Mapping[ChargeKey, datetime]
+    refunds: Mapping[ChargeKey, Refund]
     held: dict[UserId, list[Entitlement]]
     kept: frozenset[InvoiceId]
     settlements: list[Settlement] = field(default_factory=list)
@@ -143,6 +168,16 @@ class _Books:
 
     def invoice(self, terms: Terms | None) -> Invoice | None:
         return self.invoices.get(terms.invoice_id) if terms else None
+
+    def given_back(self, tx: Transaction, payer: UserId, plan: PlanCode) -> list[tuple[Payment, Invoice]]:
+        """Payments for that plan that went back, as far as their invoices are known."""
+        wanted = PaymentFilter(user_id=payer, plan_code=plan, status=PaymentStatus.REFUNDED)
+        kept = tx.payments.found(wanted, Page(limit=LOOKED_BACK)).items
+        new = [s.payment for s in self.settlements if (s.payment.charge.payer, s.payment.plan_code) == (payer, plan)]
+        gone = [payment for payment in (*kept, *new) if payment.status is PaymentStatus.REFUNDED]
+        ids = [payment.invoice_id for payment in gone if payment.invoice_id]
+        invoices = {**tx.invoices.of(ids), **self.invoices}
+        return [(payment, invoices[payment.invoice_id]) for payment in gone if payment.invoice_id in invoices]
 
     def enter(self, settlement: Settlement) -> None:
         payment = settlement.payment

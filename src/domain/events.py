@@ -1,6 +1,6 @@
 """What happened, in the past tense: read by logs, metrics and whoever follows the service."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.entitlement import Entitlement
 from domain.findings import Findings
@@ -167,6 +167,15 @@ class RefundCameFirst:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundConflicted:
+    """A refund was reported that tells of other money than its charge, or than the refund that is known: it is not
+    believed. `payment` is None where the charge is not known."""
+
+    refund: Refund
+    payment: Payment | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandAnswered:
     name: str
     user_id: UserId
@@ -189,6 +198,19 @@ class ReportKept:
     source: str
     bot: BotName
     problem: str
+    fault: Exception | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRetried:
+    """A report could not be dealt with this time either; `attempts` counts what was its own or our fault. `fault` is
+    there where it is ours."""
+
+    source: str
+    bot: BotName
+    problem: str
+    attempts: int
+    fault: Exception | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +229,7 @@ class ReportGivenUp:
     source: str
     bot: BotName
     problem: str
+    fault: Exception | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +264,11 @@ Event = (
     | ChargeRepeated
     | ChargeConflicted
     | RefundCameFirst
+    | RefundConflicted
     | CommandAnswered
     | MessageGivenUp
     | ReportKept
+    | ReportRetried
     | ReportDone
     | ReportGivenUp
     | StripeEventKept

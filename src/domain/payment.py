@@ -161,3 +161,12 @@ class Refund:
     def key(self) -> tuple[Provider, ChargeId]:
         """The charge that it gives back."""
         return self.provider, self.charge_id
+
+    def same_facts(self, other: "Refund") -> bool:
+        """Whether both tell of the same money; time, payload and wording may differ."""
+        return (self.key, self.bot, self.refunded) == (other.key, other.bot, other.refunded)
+
+    def gives_back(self, charge: Charge) -> bool:
+        """Whether it tells of the same money. Another bot, currency or sum is a forgery or a provider's mistake; the
+        payload is not compared, since not every report of a refund repeats it."""
+        return (self.key, self.bot, self.refunded) == (charge.key, charge.bot, charge.paid)

@@ -1,11 +1,12 @@
 """What becomes of money that has moved: the first row of the table that fits. It is never dropped."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from domain.catalog import Method
+from domain.duration import LIFETIME
 from domain.entitlement import Entitlement, Holding, grant
 from domain.ids import BotName, EntitlementId, PaymentId, PlanCode
 from domain.invoice import Invoice, Objection, Terms
@@ -48,10 +49,25 @@ def signed_terms(signer: PayloadSigner, payload: str, bot: BotName) -> Terms | N
         return None
 
 
+def lived_then(charge: Charge, given_back: Iterable[tuple[Payment, Invoice]]) -> bool:
+    """Whether the payer held a plan for life when they paid, by one of these payments for it that went back since.
+
+    So the place of a refund in the news changes nothing for another lifetime that was paid before it.
+    """
+    return any(
+        bought.offer.duration == LIFETIME
+        and payment.quarantine_reason is None
+        and payment.refunded_at is not None
+        and charge.charged_at < payment.refunded_at
+        for payment, bought in given_back
+    )
+
+
 def objection(
-    charge: Charge, *, terms: Terms | None, invoice: Invoice | None, held: Mapping[PlanCode, Holding]
+    charge: Charge, *, terms: Terms | None, invoice: Invoice | None, held: Mapping[PlanCode, Holding], lived: bool
 ) -> Objection | None:
-    """Why this money grants nothing, or None when it grants what was offered. `held`: what the payer holds."""
+    """Why this money grants nothing, or None when it grants what was offered. `held`: what the payer holds; `lived`:
+    whether they held this plan for life when they paid."""
     if terms is None:
         return Objection.BAD_PAYLOAD
     if invoice is None:
@@ -64,7 +80,7 @@ def objection(
     if asked_first and invoice.approved_at is None and invoice.stale(charge.charged_at):
         return Objection.STALE_INVOICE
     holding = held.get(invoice.offer.plan_code)
-    if holding is not None and holding.endless:
+    if lived or (holding is not None and holding.endless):
         return Objection.ALREADY_ENTITLED
     return None
 
@@ -79,14 +95,16 @@ def settle(
     payment_id: PaymentId,
     new_entitlement_id: Callable[[], EntitlementId],
     now: datetime,
+    lived: bool = False,
 ) -> Settlement:
     """Settle a charge that was never seen before.
 
     `invoice` is the one that the terms name, as kept or rebuilt; `refunded_at` when a refund of this charge was
     reported before the charge itself. Such a charge grants nothing, but leaves all else as if it had come first: the
     invoice that it paid stays paid, so that what becomes of other charges does not hang on the order of the news.
+    `lived`: see `lived_then`.
     """
-    reason = objection(charge, terms=terms, invoice=invoice, held=held)
+    reason = objection(charge, terms=terms, invoice=invoice, held=held, lived=lived)
     if invoice is not None and reason is None:
         invoice = replace(invoice, settled_by=charge.charge_id)
     payment = Payment(

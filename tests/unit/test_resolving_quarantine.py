@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from application.holding import hold_back
 from application.messages import Confirmation, Price
 from application.quarantine import RefundQuarantined
 from domain.catalog import Method
@@ -15,7 +16,9 @@ from domain.payment import DisputeState, Payment, PaymentStatus
 from tests.builders import (
     ALICE,
     BOB,
+    DAY,
     FOR_LIFE,
+    GOLD,
     MALLORY,
     SILVER,
     Service,
@@ -29,6 +32,7 @@ from tests.builders import (
     stripe_charge,
     stripe_invoice,
 )
+from tests.memory import NOON
 
 
 def held(service: Service, **different: Any) -> Payment:
@@ -201,3 +205,43 @@ def test_a_payment_providers_charge_must_be_given_back_there() -> None:
 
     with pytest.raises(Conflict, match="at the provider"):
         refund_it(service, quarantined)
+
+
+def held_back(service: Service) -> Payment:
+    """Alice's Gold was open for ten days, then Telegram's ledger did not have her payment."""
+    service.keep(invoice())
+    [bought] = service.settle(charge()).values()
+    service.clock.pass_by(10 * DAY)
+    with service.work.begin() as tx:
+        hold_back(tx, bought.charge.key, service.ids, service.clock.now())
+    service.clock.pass_by(DAY)
+    return service.state.payments[bought.charge.key]
+
+
+def test_what_had_opened_the_door_before_opens_it_for_the_time_that_was_left() -> None:
+    service = Service()
+
+    service.resolve(held_back(service))
+
+    [opened] = service.held(ALICE)
+    whole = GOLD.duration.after(NOON)
+    assert whole is not None
+    assert opened.expires_at == whole + DAY
+    assert service.state.messages[-1] == Confirmation(
+        plan="Gold, 1 month",
+        price=Price(amount=1250, currency="XTR"),
+        starts_at=opened.starts_at,
+        expires_at=opened.expires_at,
+        extends=False,
+    )
+
+
+@pytest.mark.parametrize("chosen", [{"plan_code": SILVER.code}, {"user_id": BOB}], ids=["another plan", "another user"])
+def test_for_another_plan_or_user_it_opens_the_door_anew(chosen: dict[str, Any]) -> None:
+    service = Service()
+
+    service.resolve(held_back(service), **chosen)
+
+    [opened] = service.held(chosen.get("user_id", ALICE))
+    assert opened.starts_at == service.clock.now()
+    assert opened.expires_at == opened.duration.after(opened.starts_at)

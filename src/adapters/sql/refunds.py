@@ -1,7 +1,6 @@
 """Refunds: what providers gave back, also of charges that nobody has told us of yet."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -9,12 +8,11 @@ from sqlalchemy import Connection, select
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
 from application.ports import ChargeKey, Refunds
+from domain.money import Money
 from domain.payment import Provider, Refund
 
 _TABLE = schema.refunds
-_OF = select(_TABLE.c.provider, _TABLE.c.charge_id, _TABLE.c.refunded_at).where(
-    any_of(_TABLE.c.charge_id, "charge_ids")
-)
+_OF = select(_TABLE).where(any_of(_TABLE.c.charge_id, "charge_ids"))
 
 
 class SqlRefunds(Refunds):
@@ -24,13 +22,12 @@ class SqlRefunds(Refunds):
     def add_new(self, refund: Refund) -> bool:
         return bool(insert_telling(self._connection, _TABLE, [_row(refund)], _TABLE.c.charge_id))
 
-    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, datetime]:
+    def of(self, charges: Sequence[ChargeKey]) -> Mapping[ChargeKey, Refund]:
         if not charges:
             return {}
         wanted = set(charges)
-        rows = self._connection.execute(_OF, {"charge_ids": [charge_id for _, charge_id in charges]})
-        found = {(Provider(row.provider), row.charge_id): row.refunded_at for row in rows}
-        return {key: at for key, at in found.items() if key in wanted}
+        found = map(_refund, self._connection.execute(_OF, {"charge_ids": [charge_id for _, charge_id in charges]}))
+        return {refund.key: refund for refund in found if refund.key in wanted}
 
 
 def _row(refund: Refund) -> dict[str, Any]:
@@ -44,3 +41,15 @@ def _row(refund: Refund) -> dict[str, Any]:
         "refunded_at": refund.refunded_at,
         "message": refund.message,
     }
+
+
+def _refund(row: Any) -> Refund:
+    return Refund(
+        provider=Provider(row.provider),
+        charge_id=row.charge_id,
+        bot=row.bot,
+        refunded=Money(amount=row.amount, currency=row.currency),
+        payload=row.payload,
+        refunded_at=row.refunded_at,
+        message=row.message,
+    )

@@ -32,11 +32,13 @@ from domain.events import (
     PreCheckoutJudged,
     PurchaseRefused,
     RefundCameFirst,
+    RefundConflicted,
     RefundFailed,
     RefundOrdered,
     ReportDone,
     ReportGivenUp,
     ReportKept,
+    ReportRetried,
     StripeEventKept,
 )
 from domain.findings import Findings
@@ -177,6 +179,15 @@ class LoggingJournal(Journal):
                     currency=event.refund.refunded.currency,
                     reason="its payment is not known yet",
                 )
+            case RefundConflicted():
+                log.error(
+                    "refund.conflicted",
+                    **(_payment(event.payment) if event.payment else {"charge_id": event.refund.charge_id}),
+                    reported_amount=event.refund.refunded.amount,
+                    reported_currency=event.refund.refunded.currency,
+                    reported_bot=event.refund.bot,
+                )
+                metrics.conflicts.inc()
             case CommandAnswered():
                 log.info("command.answered", name=event.name, user_id=event.user_id)
                 metrics.commands.labels(event.name).inc()
@@ -184,15 +195,17 @@ class LoggingJournal(Journal):
                 log.error("message.given_up", user_id=event.chat_id, message=event.message, problem=event.problem)
                 metrics.errors.labels(event.bot).inc()
             case ReportKept():
-                log.error("inbox.kept", source=event.source, bot=event.bot or None, problem=event.problem)
+                log.error("inbox.kept", **_report(event))
                 if event.bot:
                     metrics.errors.labels(event.bot).inc()
+            case ReportRetried():
+                log.warning("inbox.retried", **_report(event), attempts=event.attempts)
             case ReportDone():
                 log.info("inbox.done", source=event.source, found_by=event.found_by, decision=event.outcome)
                 if event.found_by == FoundBy.RECONCILIATION:
                     metrics.repaired.labels(event.outcome).inc()
             case ReportGivenUp():
-                log.error("inbox.given_up", source=event.source, bot=event.bot or None, problem=event.problem)
+                log.error("inbox.given_up", **_report(event))
                 if event.bot:
                     metrics.errors.labels(event.bot).inc()
 
@@ -226,6 +239,11 @@ class LoggingJournal(Journal):
 
 def _plan(payment: Payment) -> str:
     return payment.plan_code or "unknown"
+
+
+def _report(event: ReportKept | ReportRetried | ReportGivenUp) -> Fields:
+    about = {"source": event.source, "bot": event.bot or None, "problem": event.problem}
+    return {**about, "exc_info": event.fault} if event.fault else about
 
 
 def _invoice(invoice: Invoice) -> Fields:
