@@ -75,7 +75,7 @@ def _inbox() -> None:
         sa.UniqueConstraint("digest", name="uq_inbox_digest"),
         **NUMBERED,
     )
-    _index("ix_inbox_waiting", "inbox", ["id"], REPORT_WAITS)
+    _index("ix_inbox_waiting", "inbox", ["due_at", "id"], REPORT_WAITS)
     _index("ix_inbox_given_up", "inbox", ["id"], "given_up_at IS NOT NULL")
     _take_over_unread_updates()
 

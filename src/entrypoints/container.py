@@ -152,8 +152,8 @@ def _automatic_refunds(settings: Settings) -> int:
     return settings.auto_refunds_per_hour if settings.auto_refund else 0
 
 
-def _stripe_is_live(settings: Settings) -> bool:
-    return is_live(settings.stripe_secret_key)
+def _stripe_is_live(settings: Settings) -> bool | None:
+    return is_live(settings.stripe_secret_key) if settings.stripe_secret_key else None
 
 
 def _return_url(settings: Settings) -> str:
@@ -347,7 +347,10 @@ class Container(containers.DeclarativeContainer):
         settings.provided.reconcile_every,
     )
     workers: providers.Provider[list[Worker]] = providers.List(
+        # A few, so that one that waits for Stripe does not hold up the others.
         providers.Singleton(Worker, "inbox", work_inbox),
+        providers.Singleton(Worker, "inbox-2", work_inbox),
+        providers.Singleton(Worker, "inbox-3", work_inbox),
         providers.Singleton(Worker, "refunds", carry_refunds),
         providers.Singleton(Worker, "reconciler", reconciler),
     )

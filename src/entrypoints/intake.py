@@ -19,7 +19,7 @@ from application.stripe_events import KeepStripeEvent
 from domain.errors import InvalidRequest
 from domain.ids import BotName
 from domain.invoice import PreCheckout
-from domain.payment import Charge, Refund
+from domain.payment import Charge, ChargeStanding, Refund
 
 OTHER_MODE = "other_mode"
 FOREIGN = "foreign"
@@ -37,7 +37,7 @@ class _Reference(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportIntake(Intake):
-    """`live` is the mode of our Stripe key."""
+    """`live` is the mode of our Stripe key, None where there is none: then nothing of Stripe's can be told."""
 
     clock: Clock
     settle: SettleCharges
@@ -49,7 +49,7 @@ class ReportIntake(Intake):
     quarantine_charge: QuarantineUnprocessable
     checkout: Checkout
     usernames: Usernames
-    live: bool
+    live: bool | None
     wake_relay: Callable[[], None] = lambda: None
 
     def take(self, report: Report) -> str:
@@ -58,10 +58,13 @@ class ReportIntake(Intake):
         return outcome
 
     def quarantine(self, report: Report) -> str:
-        charge = self._charge_in(report)
+        charge, standing = self._money_in(report)
         if charge is None:
             raise IllegibleReport("it tells of no charge")
-        return self.quarantine_charge(charge).status
+        payment = self.quarantine_charge(charge)
+        if standing and payment.told(standing) != payment:
+            raise IllegibleReport("its charge is kept, but not what became of it")
+        return payment.status
 
     def _take(self, report: Report) -> str:
         match report.source:
@@ -103,9 +106,12 @@ class ReportIntake(Intake):
     def _event(self, event: StripeEvent) -> str:
         if self.keep_event.known(event):
             return NOTHING
-        outcome = OTHER_MODE if event.live != self.live else self._snapshot(self.checkout.snapshot(event))
+        outcome = OTHER_MODE if self._other_mode(event) else self._snapshot(self.checkout.snapshot(event))
         self.keep_event(event, outcome)
         return outcome
+
+    def _other_mode(self, event: StripeEvent) -> bool:
+        return self.live is not None and event.live != self.live
 
     def _snapshot(self, snapshot: StripeSnapshot | None) -> str:
         if snapshot is None:
@@ -121,19 +127,19 @@ class ReportIntake(Intake):
             self.follow(standing)
         return SETTLED
 
-    def _charge_in(self, report: Report) -> Charge | None:
-        found: object
-        if report.source is Source.TELEGRAM_UPDATE:
-            found = read_update(report.body, report.bot, None).content
-        elif report.source is Source.STAR_TRANSACTION:
-            found = _transaction(report)
-        else:
-            found = self._charge_of(_event(report) if report.source is Source.STRIPE_EVENT else _payment(report))
-        return found if isinstance(found, Charge) else None
-
-    def _charge_of(self, event: StripeEvent) -> Charge | None:
-        snapshot = self.checkout.snapshot(event) if event.live == self.live else None
-        return snapshot.charge if snapshot else None
+    def _money_in(self, report: Report) -> tuple[Charge | None, ChargeStanding | None]:
+        """The charge that it tells of, and what has become of it since, as far as the report knows."""
+        match report.source:
+            case Source.TELEGRAM_UPDATE:
+                found = read_update(report.body, report.bot, None).content
+                return found if isinstance(found, Charge) else None, None
+            case Source.STAR_TRANSACTION:
+                moved = _transaction(report)
+                return moved if isinstance(moved, Charge) else None, None
+            case Source.STRIPE_EVENT | Source.STRIPE_PAYMENT:
+                event = _event(report) if report.source is Source.STRIPE_EVENT else _payment(report)
+                snapshot = None if self._other_mode(event) else self.checkout.snapshot(event)
+                return (snapshot.charge, snapshot.standing) if snapshot else (None, None)
 
 
 def whole_refund(charge: Charge, clock: Clock) -> Refund:

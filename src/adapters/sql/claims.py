@@ -23,9 +23,9 @@ _LEASE_TOO_FAR = bindparam("lease_too_far", type_=UtcTime())
 
 class Claims:
     """Over a table with `due_at`, `attempts`, `claimed_until`; `waits` tells which rows are to be done yet, `oldest`
-    which of them comes first."""
+    by which columns one of them comes first."""
 
-    def __init__(self, table: Table, *, waits: ColumnElement[bool], oldest: Any) -> None:
+    def __init__(self, table: Table, *, waits: ColumnElement[bool], oldest: Sequence[Any]) -> None:
         due_at, claimed_until = table.c.due_at, table.c.claimed_until
         self._name = table.name
         self._due = (
@@ -35,7 +35,7 @@ class Claims:
                 or_(due_at <= _NOW, due_at > _TOO_FAR),
                 or_(claimed_until.is_(None), claimed_until <= _NOW, claimed_until > _LEASE_TOO_FAR),
             )
-            .order_by(oldest)
+            .order_by(*oldest)
             .limit(bindparam("at_most"))
         )
         keys = table.primary_key.columns

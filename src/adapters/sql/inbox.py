@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, and_, bindparam, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
@@ -13,14 +13,31 @@ from adapters.sql.claims import Claims
 from application.ports import FoundBy, Inbox, KeptReport, Report, Source
 
 _TABLE = schema.inbox
-_CLAIMS = Claims(_TABLE, waits=schema.report_waits, oldest=_TABLE.c.id)
+# By when they are due, not by when they came: what is put off again and again stands behind what is new. What only
+# another version can read waits for that one.
+_KNOWN = and_(schema.report_waits, _TABLE.c.source.in_([source.value for source in Source]))
+_CLAIMS = Claims(_TABLE, waits=_KNOWN, oldest=[_TABLE.c.due_at, _TABLE.c.id])
 _ONE = (_TABLE.c.id == bindparam("of"), schema.report_waits)
 _DONE = update(_TABLE).where(*_ONE).values(done_at=bindparam("now"), outcome=bindparam("how"), claimed_until=None)
-_RETRY = update(_TABLE).where(*_ONE).values(due_at=bindparam("due"), claimed_until=None, problem=bindparam("why"))
+_RETRY = (
+    update(_TABLE)
+    .where(*_ONE)
+    .values(
+        due_at=bindparam("due"),
+        claimed_until=None,
+        problem=bindparam("why"),
+        attempts=_TABLE.c.attempts - bindparam("uncounted"),
+    )
+)
 _GIVE_UP = (
     update(_TABLE).where(*_ONE).values(given_up_at=bindparam("now"), claimed_until=None, problem=bindparam("why"))
 )
-_ANEW: dict[str, Any] = {"attempts": 0, "claimed_until": None, "due_at": bindparam("now")}
+_ANEW: dict[str, Any] = {
+    "attempts": 0,
+    "claimed_until": None,
+    "due_at": bindparam("now"),
+    "received_at": bindparam("now"),
+}
 _REOPEN = update(_TABLE).where(_TABLE.c.given_up_at.is_not(None)).values(given_up_at=None, **_ANEW)
 _AGAIN = (
     update(_TABLE)
@@ -71,8 +88,9 @@ class SqlInbox(Inbox):
     def done(self, kept: KeptReport, outcome: str, now: datetime) -> None:
         self._connection.execute(_DONE, {"of": kept.id, "now": now, "how": outcome})
 
-    def retry(self, kept: KeptReport, due_at: datetime, problem: str) -> None:
-        self._connection.execute(_RETRY, {"of": kept.id, "due": due_at, "why": problem})
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
+        uncounted = 0 if counted else 1
+        self._connection.execute(_RETRY, {"of": kept.id, "due": due_at, "why": problem, "uncounted": uncounted})
 
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
         self._connection.execute(_GIVE_UP, {"of": kept.id, "now": now, "why": problem})

@@ -242,7 +242,7 @@ inbox = Table(
     **STRICT,
 )
 report_waits = and_(inbox.c.done_at.is_(None), inbox.c.given_up_at.is_(None))
-Index("ix_inbox_waiting", inbox.c.id, **_where(report_waits))
+Index("ix_inbox_waiting", inbox.c.due_at, inbox.c.id, **_where(report_waits))
 Index("ix_inbox_given_up", inbox.c.id, **_where(inbox.c.given_up_at.is_not(None)))
 
 refund_orders = Table(

@@ -1,4 +1,8 @@
-"""Stripe's webhook. An event is a doorbell: what it is about is fetched again, and its state decides."""
+"""Stripe's webhook. An event is a doorbell: what it is about is fetched again, and its state decides.
+
+What can't be settled now, since Stripe can't be asked or our own code fails on it, is kept as it came and answered
+200. Only where nothing could be committed is it answered 503, so that it comes again.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,7 +11,6 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import structlog
 from litestar import Request, Response, post
 
 from adapters.stripe.signatures import verify_event
@@ -27,7 +30,6 @@ from entrypoints.intake import FOREIGN, OTHER_MODE, SETTLED, UNUSED, whole_refun
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
 
-log = structlog.get_logger("tollgram")
 MAX_EVENT_BYTES = 1 << 20
 THREADS = 8
 
@@ -61,9 +63,8 @@ class StripeDesk:
         except Unavailable:
             raise
         except Exception as fault:
-            log.error("stripe_event.failed", stripe_event=event.id, problem=type(fault).__name__, exc_info=fault)
             report = Report(source=Source.STRIPE_EVENT, bot=BotName(""), body=body)
-            await self._run(self.keep_report, report, type(fault).__name__)
+            await self._run(self.keep_report, report, type(fault).__name__, fault)
         self.wake_relay()
 
     async def _outcome(self, event: StripeEvent) -> str:

@@ -1,7 +1,8 @@
 """Telegram's webhook. Nothing reads an update but through the check that it is authentic.
 
-An authentic update that we can't understand is kept raw and answered 200, since Telegram would send it again for a
-day and hold back all that comes after it. Only a fault of our own is answered 503, so that it does come again.
+An authentic update that we can't understand, or that our own code fails on, is kept raw and answered 200, since
+Telegram would send it again for a day and hold back all that comes after it. Only where nothing could be committed is
+it answered 503, so that it does come again.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from litestar.params import FromPath
 from structlog.contextvars import bind_contextvars
 
 from adapters.telegram.replies import NO_CALL, Replies
-from adapters.telegram.updates import Ignored, Unreadable, Update, read_update
+from adapters.telegram.updates import Ignored, NotAnUpdate, Unreadable, Update, read_update
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.metrics import Metrics
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
@@ -111,15 +112,14 @@ class UpdateDesk:
         that we have it.
         """
         began = perf_counter()
-        update = authentic.read(self.usernames.of(authentic.bot))
-        self.metrics.updates.labels(authentic.bot, update.type).inc()
         try:
+            update = authentic.read(self.usernames.of(authentic.bot))
+            self.metrics.updates.labels(authentic.bot, update.type).inc()
             reply = await self._take(authentic, update, began)
-        except Unavailable:
+        except (NotAnUpdate, Unavailable):
             raise
         except Exception as fault:
-            log.error("update.failed", problem=type(fault).__name__, exc_info=fault)
-            await self._keep(authentic, type(fault).__name__)
+            await self._keep(authentic, type(fault).__name__, fault)
             reply = NO_CALL
         self.wake_relay()
         return reply
@@ -149,9 +149,9 @@ class UpdateDesk:
                 log.debug("update.ignored", bot=authentic.bot, type=update.type, reason=update.content.reason)
         return NO_CALL
 
-    async def _keep(self, authentic: AuthenticUpdate, problem: str) -> None:
+    async def _keep(self, authentic: AuthenticUpdate, problem: str, fault: Exception | None = None) -> None:
         report = Report(source=Source.TELEGRAM_UPDATE, bot=authentic.bot, body=authentic.body)
-        await self._run(self.keep_report, report, problem)
+        await self._run(self.keep_report, report, problem, fault)
 
     def _name_in_every_line(self, money: PreCheckout | Charge) -> None:
         """Whatever is logged of this request from here on, errors too, says whose purchase, which plan, how much."""
