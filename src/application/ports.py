@@ -669,14 +669,14 @@ class Refunder(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """One line of a ledger, as it came, and what it tells: None where it is nothing that we sell.
-
-    `stars` is what it adds to the balance, below zero where it takes away.
+    """One line of a ledger, as it came, and what it tells: None where it is nothing that we sell, or where nobody can
+    read it. `stars` is what it adds to the balance, below zero where it takes away.
     """
 
     report: Report
     content: Charge | Refund | None
     stars: int
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,9 @@ class ReconcileStars:
         told = [entry.content for entry in entries if entry.content is not None]
         keys = [content.key for content in told]
         payments, refunds = tx.payments.of(keys), tx.refunds.of(keys)
-        tally = _Tally(foreign=len(entries) - len(told))
+        illegible = [entry.report for entry in entries if not entry.readable]
+        # Kept with the rest, so that somebody sees them.
+        tally = _Tally(reports=illegible, other_facts=len(illegible), foreign=len(entries) - len(told) - len(illegible))
         for entry in entries:
             match entry.content:
                 case Charge() as charge:

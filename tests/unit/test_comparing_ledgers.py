@@ -253,6 +253,22 @@ def test_other_facts_than_ours_are_told_and_change_nothing() -> None:
     assert waiting(service) == []
 
 
+def test_an_entry_that_nobody_can_read_is_kept_and_told_and_stops_nothing() -> None:
+    service = known(Service())
+    paid = bought(service)
+
+    class Illegible(ListedStars):
+        def page(self, bot: BotName, offset: int) -> LedgerPage:
+            page = ListedStars.page(self, bot, offset)
+            odd = LedgerEntry(report=report(99), content=None, stars=0, readable=False)
+            return replace(page, entries=(odd, *page.entries))
+
+    found = compare(service, Illegible([paid.charge]))
+
+    assert (found.other_facts, found.foreign, found.unexplained) == (1, 0, 1)
+    assert waiting(service) == [report(99)]
+
+
 def test_stars_that_are_gone_without_an_entry_are_told() -> None:
     service = known(Service())
 

