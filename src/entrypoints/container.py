@@ -1,5 +1,6 @@
 """What is made of what: the only file that knows every concrete class."""
 
+import threading
 from collections.abc import Mapping
 from operator import attrgetter
 from pathlib import Path
@@ -34,7 +35,7 @@ from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
-from application.ports import Checkout, Clock, Refunder
+from application.ports import Checkout, Clock, Journal, Refunder
 from application.pre_checkout import JudgePreCheckouts
 from application.quarantine import GrantQuarantined, RefundQuarantined
 from application.reconciliation import ReconcileStars, ReconcileStripe
@@ -61,6 +62,7 @@ from entrypoints.intake import ReportIntake
 from entrypoints.reconciler import Reconciler
 from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
+from entrypoints.ringing import RingingJournal
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.worker import Worker
 
@@ -135,7 +137,7 @@ def _refunder(stars: StarRefunder, checkout: Checkout) -> Refunder:
 
 
 def _reconcile_stripe(
-    settings: Settings, work: SqlUnitOfWork, clock: Clock, checkout: Checkout, journal: LoggingJournal
+    settings: Settings, work: SqlUnitOfWork, clock: Clock, checkout: Checkout, journal: Journal
 ) -> ReconcileStripe | None:
     if isinstance(checkout, NoCheckout):
         return None
@@ -212,7 +214,8 @@ class Container(containers.DeclarativeContainer):
     database = providers.Singleton(SqlGauges, engine)
     work = providers.Singleton(SqlUnitOfWork, engine)
     metrics = providers.Singleton(_metrics, database, clock)
-    journal = providers.Singleton(LoggingJournal, metrics)
+    refund_bell = providers.Singleton(threading.Event)
+    journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell)
 
     texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
     bots = providers.Singleton(_bots, settings)
@@ -351,6 +354,6 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "inbox", work_inbox),
         providers.Singleton(Worker, "inbox-2", work_inbox),
         providers.Singleton(Worker, "inbox-3", work_inbox),
-        providers.Singleton(Worker, "refunds", carry_refunds),
+        providers.Singleton(Worker, "refunds", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
     )

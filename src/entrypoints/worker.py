@@ -13,10 +13,12 @@ log = structlog.get_logger("tollgram")
 
 @dataclass
 class Worker:
-    """`work` does one piece of it, and tells how many it took up; where there was none it is asked again later."""
+    """`work` does one piece of it, and tells how many it took up; where there was none it is asked again later, or at
+    once when the `bell` is rung."""
 
     name: str
     work: Callable[[], int]
+    bell: threading.Event = field(default_factory=threading.Event)
     idle_s: float = 1.0
     _thread: threading.Thread | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -28,16 +30,18 @@ class Worker:
     def stop(self) -> None:
         """What is under way is carried to its end; the rest waits for the next start."""
         self._stopping.set()
+        self.bell.set()
         if self._thread is not None:
             self._thread.join(STOP_WITHIN_S)
 
     def _go_on(self) -> None:
         while not self._stopping.is_set():
+            self.bell.clear()  # before looking, so that what is written from here on rings again
             try:
                 taken_up = self.work()
             except Exception as error:
                 log.error("worker.failed", worker=self.name, problem=type(error).__name__, exc_info=error)
                 self._stopping.wait(AFTER_TROUBLE_S)
                 continue
-            if not taken_up:
-                self._stopping.wait(self.idle_s)
+            if not taken_up and not self._stopping.is_set():
+                self.bell.wait(self.idle_s)

@@ -227,7 +227,7 @@ def test_a_charge_is_given_back_at_the_terminal(desk: Service, telegram: Sandbox
     ran = desk.run("refund", paid.charge_id, "--reason", "asked for it", "--by", "olga", check=False)
 
     assert (ran.returncode, ran.stderr) == (0, ""), ran
-    assert "Given back: 1250 XTR" in ran.stdout
+    assert "Given back: 1,250 ⭐" in ran.stdout
     assert refunded(desk, ada)
     again = desk.run("refund", paid.charge_id, "--reason", "again", check=False)
     assert again.returncode == 1
@@ -253,7 +253,7 @@ def test_quarantine_is_listed_and_resolved_at_the_terminal(desk: Service, telegr
     assert "Granted: gold_1m" in granted.stdout
     assert desk.allowed(users[0], "signals")
     back = desk.run("quarantine", "refund", ids[users[1]], "--reason", "a mistake")
-    assert "Given back: 7 XTR" in back.stdout
+    assert "Given back: 7 ⭐" in back.stdout
     assert refunded(desk, users[1])
 
 

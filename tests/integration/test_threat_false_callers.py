@@ -461,7 +461,8 @@ def test_a_foreign_host_changes_nothing_in_any_answer(service: Service, ada: Jso
     }
     token = {"Authorization": f"Bearer {service.token(ada['id'], *SCOPES)}"}
     changing = ("date", "x-request-id")
-    paths = [path.format(user_id=4711, feature="signals", bot="main") for method, path, _ in operations(service)]
+    named = {"user_id": 4711, "feature": "signals", "bot": "main", "payment_id": "pay_x", "entitlement_id": "ent_x"}
+    paths = [path.format(**named) for _, path, _ in operations(service)]
     for path in (*paths, "/schema", "/schema/reference.css", "/nowhere", "/schema/", "//evil.example/"):
         if path == "/metrics":
             continue

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.events import PaymentGranted, RefundCameFirst, RefundConflicted
-from domain.payment import PaymentStatus, Refund
+from domain.payment import Charge, PaymentStatus, Refund
 from tests.builders import ALICE, HOUR, SECOND_BOT, Service, charge, invoice, pence, refund, stars, stripe_charge
 
 OTHER_MONEY = [
@@ -86,7 +86,8 @@ def test_two_refunds_that_contradict_each_other_are_both_kept_before_their_charg
 @pytest.mark.parametrize("different", OTHER_MONEY)
 def test_the_true_one_counts_wherever_the_false_one_stands(different: dict[str, Any]) -> None:
     true, false = refund(), refund(**different)
-    for news in permutations([charge(), true, false, false]):
+    facts: list[Charge | Refund] = [charge(), true, false, false]
+    for news in permutations(facts):
         service = Service()
         service.keep(invoice())
         for fact in news:

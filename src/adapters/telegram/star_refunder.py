@@ -9,6 +9,7 @@ from adapters.telegram.bot_api import BotApi, BotApiError, Refused
 from adapters.telegram.calls import Call
 from adapters.telegram.star_ledger import LARGEST_PAGE
 from application.ports import GivenBack, Refunder, RefundOrder, Rejected, ReturnOutcome, StarLedger, TryLater
+from domain.errors import ProviderUnavailable
 from domain.ids import BotName
 from domain.payment import Payment, Refund
 
@@ -17,7 +18,9 @@ NO_STARS: Final = "BALANCE_TOO_LOW"
 UNTIL_STARS_COME: Final = timedelta(hours=1)
 CLOCKS_DIFFER: Final = timedelta(hours=1)
 MOST_PAGES: Final = 1000
-"""Back from the end of the ledger: what we ask for now was given back since we first asked."""
+"""Back from the end of the ledger: what we ask for now was given back since we first asked. Where so much has happened
+since, Telegram itself knows what it has given back before."""
+LONGEST_LEDGER: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class StarRefunder(Refunder):
         """The offset of the ledger's last full or partial page: it is only read from its beginning on."""
         low, high = 0, LARGEST_PAGE
         while self.ledger.page(bot, high).entries:
+            if high > LONGEST_LEDGER:
+                raise ProviderUnavailable("Telegram's list of Stars has no end.")
             low, high = high, 2 * high
         while high - low > LARGEST_PAGE:
             middle = (low + high) // 2

@@ -49,7 +49,9 @@ class Metrics:
         self.stripe_events = Counter(
             "stripe_events", "Events of Stripe by what became of them", ["outcome"], registry=own
         )
-        self.conflicts = Counter("payment_conflicts", "Known charges, and refunds of them, that came with other facts", registry=own)
+        self.conflicts = Counter(
+            "payment_conflicts", "Known charges, and refunds of them, that came with other facts", registry=own
+        )
         self.refunds_failed = Counter(
             "refunds_failed", "Refunds that a provider would not make, by method of payment", ["method"], registry=own
         )

@@ -177,16 +177,19 @@ def reconcile(since: str | None, dry_run: bool, as_json: bool) -> int:
     return reconcile(since=since, dry_run=dry_run, as_json=as_json)
 
 
+_by = click.option("--by", "actor", default=None, help="Who decides; otherwise who runs this command.")
+
+
 def _decision(command: Callable[P, None]) -> Callable[P, None]:
     """Who decides, and why; both go on the audit trail."""
     reason = click.option("--reason", required=True, help="Why; kept on the audit trail.")
-    by = click.option("--by", "actor", default=None, help="Who decides; otherwise who runs this command.")
-    return reason(by(command))
+    return reason(_by(command))
 
 
 @main.command(epilog=EXIT_CODES)
 @click.argument("charge_id")
-@_decision
+@click.option("--reason", default="asked for at the terminal", show_default=True, help="Kept on the audit trail.")
+@_by
 @click.option("--outside", is_flag=True, help="It was given back already, at the payment provider; record that.")
 @_plainly
 def refund(charge_id: str, reason: str, actor: str | None, outside: bool) -> int:
@@ -196,16 +199,19 @@ def refund(charge_id: str, reason: str, actor: str | None, outside: bool) -> int
     return refund(charge_id, reason=reason, actor=actor, outside=outside)
 
 
-@main.group()
-def quarantine() -> None:
-    """Payments that moved and that no rule lets us grant: each waits for a person."""
+@main.group(invoke_without_command=True, epilog=EXIT_CODES)
+@click.pass_context
+def quarantine(context: click.Context) -> None:
+    """Payments that moved and that no rule lets us grant: each waits for a person. Alone, it lists them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_quarantine)
 
 
 @quarantine.command("list", epilog=EXIT_CODES)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @_plainly
 def list_quarantine(as_json: bool) -> int:
-    """Show what waits, oldest last."""
+    """Show what waits, the newest first."""
     from entrypoints.cli.quarantine import list_quarantine
 
     return list_quarantine(as_json=as_json)

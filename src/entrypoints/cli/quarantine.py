@@ -72,7 +72,7 @@ def _table(waiting: list[Payment]) -> Table:
             payment.id,
             _time(payment.received_at),
             str(charge.payer),
-            f"{charge.paid.amount} {charge.paid.currency}",
+            str(charge.paid),
             payment.plan_code or "",
             payment.quarantine_reason or "",
             "by Tollgram" if can_be_given_back(charge.method) else "at the payment provider",

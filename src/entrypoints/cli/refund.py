@@ -3,23 +3,39 @@
 import getpass
 import time
 
-from application.ports import PaymentFilter
-from domain.errors import NotFound
+from application.ports import Page, PaymentFilter, TrailFilter
+from domain.errors import Conflict
 from domain.ids import ChargeId
 from domain.payment import Payment, PaymentStatus
+from domain.returning import can_be_given_back
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
 from entrypoints.cli.terminal import say, tell
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container
 
 WAIT_S = 20.0
+LOOKED_AT = 50
+_BY_US = (
+    "This charge is given back by Tollgram itself.",
+    "Leave out --outside; a charge that the provider has given back already is recorded as such.",
+)
+_AT_THE_PROVIDER = (
+    "Telegram can't give back what was paid through a payment provider.",
+    "Give it back at the payment provider, then run this with --outside to record it.",
+)
 
 
 def refund(charge_id: str, *, reason: str, actor: str | None, outside: bool) -> int:
     """Order it, carry it out, and say what came of it."""
     with workplace() as container:
         payment = _payment(container, charge_id)
-        payment = container.order_refund()(payment.id, reason=reason, asked_by=actor or who(), outside=outside)
+        by_us = can_be_given_back(payment.charge.method)
+        if payment.status is not PaymentStatus.REFUNDED and by_us == outside:
+            raise CommandError(*(_BY_US if by_us else _AT_THE_PROVIDER))
+        try:
+            payment = container.order_refund()(payment.id, reason=reason, asked_by=actor or who(), outside=outside)
+        except Conflict as conflict:
+            raise CommandError(str(conflict), "Nothing was changed.") from None
         return carried_out(container, payment)
 
 
@@ -40,29 +56,40 @@ def carried_out(container: Container, payment: Payment) -> int:
             time.sleep(0.2)
         with container.work().look() as tx:
             payment = tx.payments.of([charge.key])[charge.key]
-    what = f"{charge.paid.amount} {charge.paid.currency} of user {charge.payer}"
+    what = f"{charge.paid} of user {charge.payer}"
     match payment.status:
         case PaymentStatus.REFUNDED:
-            say(f"Given back: {what}. The access that it paid for has ended.")
+            ended = " The access that it paid for has ended." if payment.quarantine_reason is None else ""
+            say(f"Given back: {what}.{ended}")
             return WORKED
         case PaymentStatus.REFUND_PENDING:
             say(f"Ordered: {what}. The provider has not confirmed it yet; the service goes on asking.")
             return WORKED
         case _:
             tell(
-                f"Not given back: {what}. The provider refused; the payment is {payment.status} as before.",
-                f"Why stands in the audit trail of charge {charge.charge_id}.",
+                f"Not given back: {what}. The provider refused: {_refusal(container, payment)}",
+                f"The payment is {payment.status} as before. Once the cause is mended, run it again.",
             )
             return FAILED
 
 
-def _payment(container: Container, charge_id: str) -> Payment:
-    from application.ports import Page
+def _refusal(container: Container, payment: Payment) -> str:
+    """In the provider's words, as the audit trail has them."""
+    with container.work().look() as tx:
+        told = tx.trail.found(TrailFilter(charge_id=payment.charge.charge_id), Page(limit=LOOKED_AT)).items
+    return next(
+        (kept.entry.note for kept in told if kept.entry.kind == "refund_failed" and kept.entry.note), "no reason"
+    )
 
+
+def _payment(container: Container, charge_id: str) -> Payment:
     with container.work().look() as tx:
         found = tx.payments.found(PaymentFilter(charge_id=ChargeId(charge_id)), Page(limit=2)).items
     if not found:
-        raise NotFound(f"There is no payment of charge {charge_id!r}.")
+        raise CommandError(
+            f"There is no payment of charge {charge_id!r}.",
+            "It is the provider's id of the charge: telegram_payment_charge_id, or Stripe's pi_…",
+        )
     if len(found) > 1:
         raise CommandError(
             "Two providers have a charge of this id.", "Give it back over the API, by the payment's own id."
