@@ -48,7 +48,7 @@ def downgrade() -> None:
     op.execute(
         "INSERT INTO unread_updates (bot, update_id, body, problem, received_at)"
         " SELECT bot, 0, body, coalesce(problem, ''), received_at FROM inbox"
-        f" WHERE source = 'telegram_update' AND {REPORT_WAITS} ORDER BY id"
+        " WHERE source = 'telegram_update' AND done_at IS NULL AND given_up_at IS NULL ORDER BY id"
     )
     for table in ("ledger_marks", "refund_orders", "inbox"):
         op.drop_table(table)

@@ -14,6 +14,9 @@ from adapters.sql.migrate import upgrade
 from adapters.sql.schema import metadata
 from adapters.sql.work import SqlUnitOfWork
 from application.ports import UnitOfWork
+from entrypoints.simulation.store import Store
+from entrypoints.simulation.store_transaction import work_on
+from entrypoints.simulation.world import World
 from tests.memory import MemoryUnitOfWork
 from tests.postgres import Postgres
 
@@ -77,11 +80,14 @@ def sql_work(engine: Engine) -> SqlUnitOfWork:
     return SqlUnitOfWork(engine)
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "simulated", "sqlite", "postgresql"])
 def work(request: pytest.FixtureRequest) -> Iterator[UnitOfWork]:
-    """What holds of one must hold of all three."""
+    """What holds of one must hold of all four."""
     if request.param == "memory":
         yield MemoryUnitOfWork()
+        return
+    if request.param == "simulated":
+        yield work_on(Store(World(0)))
         return
     opened = open_engine(
         request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "postgres_database")

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
 from application.messages import Help, Letter
+from application.ports import FoundBy, Report, Source
 from domain.catalog import Method
 from domain.ids import ChargeId
 from tests.builders import HOUR, MAIN, SECOND, invoice, invoice_id
@@ -55,6 +56,29 @@ def test_the_outbox_tells_how_many_wait_and_how_long_the_oldest(sql_work: SqlUni
         tx.outbox.give_up(given_up, NOON, "blocked")
     assert gauges.outbox_pending() == 1
     assert gauges.outbox_oldest(NOON + timedelta(minutes=5)) == timedelta(minutes=3)
+
+
+def test_the_inbox_tells_how_many_wait_how_long_the_oldest_and_how_many_nobody_takes_up(
+    sql_work: SqlUnitOfWork, gauges: SqlGauges
+) -> None:
+    assert (gauges.inbox_pending(), gauges.inbox_given_up(), gauges.inbox_oldest(NOON)) == (0, 0, None)
+    for minutes in range(3):
+        with sql_work.begin() as tx:
+            report = Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=b"%d" % minutes)
+            tx.inbox.keep([report], found_by=FoundBy.WEBHOOK, now=NOON + timedelta(minutes=minutes))
+    assert (gauges.inbox_pending(), gauges.inbox_given_up()) == (3, 0)
+    assert gauges.inbox_oldest(NOON + timedelta(minutes=5)) == timedelta(minutes=5)
+    assert gauges.inbox_oldest(NOON - timedelta(days=1)) == timedelta(0)
+    with sql_work.begin() as tx:
+        given_up, done, _ = tx.inbox.claim(NOON + HOUR, at_most=3, lease=timedelta(minutes=1))
+        tx.inbox.done(done, "granted", NOON)
+        tx.inbox.give_up(given_up, NOON, "nobody knows")
+    assert (gauges.inbox_pending(), gauges.inbox_given_up()) == (1, 1)
+    with sql_work.begin() as tx:
+        tx.inbox.reopen(NOON + HOUR)
+    assert (gauges.inbox_pending(), gauges.inbox_given_up()) == (2, 0)
+    # One that is opened again is new, though it stands first in the table.
+    assert gauges.inbox_oldest(NOON + HOUR) == timedelta(minutes=58)
 
 
 def test_a_migrated_database_is_at_the_revision_that_the_code_needs(gauges: SqlGauges) -> None:

@@ -23,7 +23,7 @@ _WAITING = select(func.count()).select_from(schema.outbox).where(schema.letter_w
 _OLDEST = select(schema.outbox.c.created_at).where(schema.letter_waits).order_by(schema.outbox.c.id).limit(1)
 _REPORTS = select(func.count()).select_from(schema.inbox).where(schema.report_waits)
 _GIVEN_UP = select(func.count()).select_from(schema.inbox).where(schema.inbox.c.given_up_at.is_not(None))
-_OLDEST_REPORT = select(schema.inbox.c.received_at).where(schema.report_waits).order_by(schema.inbox.c.id).limit(1)
+_OLDEST_REPORT = select(func.min(schema.inbox.c.received_at)).where(schema.report_waits)
 _ORDERS = select(func.count()).select_from(schema.refund_orders).where(schema.order_waits)
 _IN_QUARANTINE = schema.payments.c.status == text("'quarantined'")
 _QUARANTINED = (

@@ -68,7 +68,7 @@ class World:
         self.gap: Callable[[], int] = lambda: 1 << 62
         self._until_strike = 1 << 62
         self._story = story
-        self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._heap: list[tuple[datetime, int, Callable[[], object]]] = []
         self._numbers = 0
         self._randoms: dict[str, Random] = {}
         self._current: Task[Any] | None = None
@@ -90,12 +90,12 @@ class World:
 
     # Events -----------------------------------------------------------------------------------------------------------
 
-    def at(self, when: datetime, act: Callable[[], None], name: str = "") -> None:
+    def at(self, when: datetime, act: Callable[[], object], name: str = "") -> None:
         """Have it done at that time, or at once where that is past. What is due at once is done in order."""
         self._numbers += 1
         heappush(self._heap, (max(when, self.now), self._numbers, act))
 
-    def after(self, seconds: float, act: Callable[[], None], name: str = "") -> None:
+    def after(self, seconds: float, act: Callable[[], object], name: str = "") -> None:
         self.at(self.now + timedelta(seconds=seconds), act, name)
 
     def run_until(self, when: datetime) -> None:

@@ -1,0 +1,278 @@
+"""Stripe as it really behaves: events in any order, at least once, for three days; its objects are the truth."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+from application.ports import (
+    Checkout,
+    CheckoutSession,
+    GivenBack,
+    NotYet,
+    Refunder,
+    RefundOrder,
+    Rejected,
+    Report,
+    ReturnOutcome,
+    Source,
+    StripeEntry,
+    StripeEvent,
+    StripeLedger,
+    StripeSnapshot,
+    TryLater,
+)
+from domain.catalog import Method
+from domain.errors import ProviderUnavailable
+from domain.ids import BotName, ChargeId, InvoiceId, UserId
+from domain.invoice import Invoice
+from domain.money import Money
+from domain.payment import Charge, ChargeStanding, DisputeState, Payment, Provider
+from entrypoints.simulation.weather import TimedOut, Weather
+from entrypoints.simulation.world import Lost, World
+
+EVENTS_LIVE: Final = timedelta(hours=72)
+PAGE: Final = 50
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Intent:
+    id: str
+    invoice: Invoice
+    payload: str
+    amount: int
+    created: datetime
+    live: bool = True
+    paid_at: datetime | None = None
+    given_back: int = 0
+    pending: int = 0
+    disputes: dict[str, DisputeState] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+
+    @property
+    def gone(self) -> bool:
+        return self.given_back >= self.amount or DisputeState.LOST in self.disputes.values()
+
+
+@dataclass(slots=True)
+class Stripe:
+    world: World
+    weather: Weather
+    intents: dict[str, Intent] = field(default_factory=dict)
+    pages: dict[InvoiceId, Intent] = field(default_factory=dict)
+    webhook: Callable[[bytes], int] | None = None
+    waiting: int = 0
+    on_change: Callable[[], None] = lambda: None
+    answered: Callable[[bytes, int], None] = lambda body, status: None
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    # What people and banks do -----------------------------------------------------------------------------------------
+
+    def pay(self, intent: Intent) -> None:
+        if intent.paid_at is None:
+            intent.paid_at = self.world.now
+            self.world.tell("stripe", "money moved", intent=intent.id, user=intent.invoice.payer)
+            # The same change comes as two events, whose ids are different.
+            self._tell("checkout.session.completed", intent)
+            self._tell("payment_intent.succeeded", intent)
+
+    def give_back(self, intent: Intent, amount: int) -> None:
+        intent.given_back += amount
+        if intent.given_back > intent.amount:
+            raise AssertionError("more was given back than was paid")
+        self.world.tell("stripe", "money went back", intent=intent.id, amount=amount)
+        self._tell("charge.refunded", intent)
+
+    def dispute(self, intent: Intent, state: DisputeState) -> None:
+        intent.disputes["dp"] = state
+        self.world.tell("stripe", "dispute", intent=intent.id, state=state)
+        self._tell("charge.dispute.updated", intent)
+
+    @property
+    def quiet(self) -> bool:
+        return self.waiting == 0
+
+    def _tell(self, kind: str, intent: Intent) -> None:
+        self.on_change()
+        id = f"evt_{next(self._numbers)}"
+        event = {"id": id, "type": kind, "livemode": intent.live, "data": {"object": {"id": intent.id}}}
+        body = json.dumps(event).encode()
+        self.waiting += 1
+        random = self.world.random("stripe deliveries")
+        late_s = random.choice((0.0, 0.0, 1.0, 30.0, 600.0))
+        self.world.after(late_s, lambda: self._deliver(body), "stripe")
+
+    def _deliver(self, body: bytes) -> None:
+        self.world.spawn("stripe", lambda: self._bring(body))
+
+    def _bring(self, body: bytes) -> None:
+        random = self.world.random("stripe deliveries")
+        end = self.world.now + EVENTS_LIVE
+        pause_s = 5.0
+        while self.world.now < end:
+            if self._post(body) == 200:
+                if self.weather.happens("an event delivered again", 0.3, random):
+                    self._post(body)
+                break
+            self.world.wait(pause_s)
+            pause_s = min(2 * pause_s, 3600.0)
+        else:
+            self.weather.seen["an event expired"] += 1
+        self.waiting -= 1
+
+    def _post(self, body: bytes) -> int:
+        if self.webhook is None:
+            return 0
+        webhook = self.webhook
+        try:
+            status = self.weather.call("stripe webhook", lambda: webhook(body))
+        except (TimedOut, Lost):
+            return 0
+        self.answered(body, status)
+        return status
+
+    # What the service calls -------------------------------------------------------------------------------------------
+
+    def open(self, invoice: Invoice, payload: str) -> Intent:
+        known = self.pages.get(invoice.id)
+        if known is None:
+            intent = Intent(
+                id=f"pi_{next(self._numbers)}",
+                invoice=invoice,
+                payload=payload,
+                amount=invoice.offer.price.amount,
+                created=self.world.now,
+            )
+            self.intents[intent.id] = self.pages[invoice.id] = known = intent
+        return known
+
+    def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
+        intent = self.intents.get(event.object_id)
+        if intent is None:
+            return None
+        if intent.paid_at is None:
+            return StripeSnapshot(charge=None, standing=None)
+        charge = Charge(
+            provider=Provider.STRIPE,
+            charge_id=ChargeId(intent.id),
+            provider_charge_id=f"ch_{intent.id}",
+            bot=intent.invoice.bot,
+            payer=intent.invoice.payer,
+            paid=Money(amount=intent.amount, currency=intent.invoice.offer.price.currency),
+            method=Method.STRIPE,
+            payload=intent.payload,
+            charged_at=intent.paid_at.replace(microsecond=0),
+        )
+        standing = ChargeStanding(
+            provider=Provider.STRIPE,
+            charge_id=charge.charge_id,
+            amount=intent.amount,
+            amount_refunded=intent.given_back,
+            disputes=dict(intent.disputes),
+        )
+        return StripeSnapshot(charge=charge, standing=standing)
+
+    def refund(self, charge_id: str, key: str) -> ReturnOutcome:
+        intent = self.intents.get(charge_id)
+        if intent is None or intent.paid_at is None:
+            return Rejected(problem="no such payment")
+        if intent.gone:
+            return GivenBack()
+        if DisputeState.WITHDRAWN in intent.disputes.values():
+            return Rejected(problem="charge_disputed")
+        if intent.pending or key in intent.keys:
+            return NotYet()
+        intent.keys.add(key)
+        left = intent.amount - intent.given_back
+        if self.world.random("stripe refunds").random() < 0.3:
+            intent.pending = left
+            self.weather.seen["a refund at Stripe was pending"] += 1
+            self.world.after(1800.0, lambda: self._through(intent, left), "stripe")
+            return NotYet()
+        self.give_back(intent, left)
+        return GivenBack()
+
+    def _through(self, intent: Intent, amount: int) -> None:
+        intent.pending = 0
+        self.give_back(intent, min(amount, intent.amount - intent.given_back))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCheckout(Checkout):
+    stripe: Stripe
+
+    def create_customer(self, user_id: UserId) -> str:
+        customer: str = self._asked(lambda: f"cus_{user_id}")
+        return customer
+
+    def open(self, invoice: Invoice, payload: str, customer_id: str) -> CheckoutSession:
+        intent: Intent = self._asked(lambda: self.stripe.open(invoice, payload))
+        return CheckoutSession(id=f"cs_{intent.id}", url=f"https://pay/{intent.id}", price=invoice.offer.price)
+
+    def expire(self, session_id: str) -> None:
+        raise ProviderUnavailable("Nobody asks for that here.")
+
+    def portal(self, customer_id: str, return_url: str) -> str:
+        raise ProviderUnavailable("Nobody asks for that here.")
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+    def snapshot(self, event: StripeEvent) -> StripeSnapshot | None:
+        found: StripeSnapshot | None = self._asked(lambda: self.stripe.snapshot(event))
+        return found
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return self.stripe.weather.call("stripe", ask)
+        except TimedOut as problem:
+            raise ProviderUnavailable(str(problem)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedStripeRefunder(Refunder):
+    stripe: Stripe
+
+    def given_back(self, payment: Payment, order: RefundOrder) -> bool:
+        intent = self.stripe.intents.get(order.charge_id)
+        try:
+            return self.stripe.weather.call("stripe", lambda: intent is not None and intent.gone)
+        except TimedOut as problem:
+            raise ProviderUnavailable(str(problem)) from None
+
+    def give_back(self, payment: Payment, order: RefundOrder) -> ReturnOutcome:
+        key = f"{order.payment_id}-{order.asked_at.timestamp():.0f}"
+        try:
+            return self.stripe.weather.call("stripe refunds", lambda: self.stripe.refund(order.charge_id, key))
+        except TimedOut as problem:
+            return TryLater(problem=str(problem))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedStripeLedger(StripeLedger):
+    stripe: Stripe
+
+    def entries(self, since: datetime) -> Iterator[Sequence[StripeEntry]]:
+        found = [intent for intent in list(self.stripe.intents.values()) if intent.paid_at is not None]
+        for at in range(0, len(found), PAGE):
+            page = found[at : at + PAGE]
+            try:
+                yield self.stripe.weather.call("stripe lists", lambda: [_entry(intent) for intent in page])  # noqa: B023
+            except TimedOut as problem:
+                raise ProviderUnavailable(str(problem)) from None
+
+    def report(self, charge_id: ChargeId) -> Report:
+        body = json.dumps({"payment_intent": charge_id, "live": True}).encode()
+        return Report(source=Source.STRIPE_PAYMENT, bot=BotName(""), body=body)
+
+
+def _entry(intent: Intent) -> StripeEntry:
+    return StripeEntry(
+        charge_id=ChargeId(intent.id),
+        ours=True,
+        moved=True,
+        given_back=intent.given_back,
+        disputes=dict(intent.disputes),
+    )
