@@ -1,22 +1,19 @@
 """One process of the service: the production use cases over the simulated store, Telegram and Stripe."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from adapters.telegram.replies import NO_CALL, Replies
-from adapters.telegram.texts import Texts
 from adapters.telegram.updates import read_update
 from adapters.telegram.usernames import Usernames
-from application.access import CheckFeature
+from application.access import CheckFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import SendInvoice
 from application.outbox import DeliverOutbox
-from application.ports import Clock, Ids, Journal, Report, Source, UnitOfWork
+from application.ports import Report, Source, UnitOfWork
 from application.pre_checkout import JudgePreCheckouts
 from application.quarantine import GrantQuarantined, RefundQuarantined
 from application.reconciliation import ReconcileStars, ReconcileStripe
@@ -26,100 +23,30 @@ from application.settlement import SettleCharges
 from application.shop import Shop
 from application.standing import FollowCharge
 from application.stripe_events import KeepStripeEvent
-from domain.catalog import Catalog, Method, Plan, Tills
-from domain.duration import LIFETIME, Duration
-from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable
-from domain.events import Event
-from domain.ids import BotName, EntitlementId, InvoiceId, PaymentId, PlanCode
+from domain.catalog import Catalog, Method, Plan
+from domain.errors import ProviderUnavailable, Unavailable
+from domain.ids import BotName
 from domain.invoice import PreCheckout
-from domain.money import STARS
 from domain.payload import PayloadSigner
 from entrypoints.intake import ReportIntake
 from entrypoints.refunders import RefunderByMethod
+from entrypoints.simulation.lane import Lane
+from entrypoints.simulation.shop_window import KEYS, PLANS, REFUNDS_PER_HOUR, TEXTS, TILLS, TTL
+from entrypoints.simulation.stand_ins import CountedIds, CountingJournal, SkewedClock
 from entrypoints.simulation.store import Store
+from entrypoints.simulation.store_tables import Index
 from entrypoints.simulation.store_transaction import work_on
-from entrypoints.simulation.stripe import SimulatedCheckout, SimulatedStripeLedger, SimulatedStripeRefunder, Stripe
-from entrypoints.simulation.telegram import (
-    BOT,
-    SimulatedMessenger,
-    SimulatedStarRefunder,
-    SimulatedStars,
-    Telegram,
-)
+from entrypoints.simulation.stripe import Stripe
+from entrypoints.simulation.stripe_ports import SimulatedCheckout, SimulatedStripeLedger, SimulatedStripeRefunder
+from entrypoints.simulation.telegram import BOT, Telegram
+from entrypoints.simulation.telegram_ports import SimulatedMessenger, SimulatedStarRefunder, SimulatedStars
 from entrypoints.simulation.world import Process, World
-
-KEYS: Final = (b"the first key of the simulation, long enough", b"the second key of the simulation, long enough")
-REFUNDS_PER_HOUR: Final = 5
-TTL: Final = timedelta(hours=1)
-
-
-def _plan(code: str, days: int | None, prices: dict[str, int]) -> Plan:
-    return Plan(
-        code=PlanCode(code),
-        title=code,
-        description=code,
-        features=(code, "any"),
-        duration=LIFETIME if days is None else Duration.parse(f"{days} days"),
-        prices=prices,
-        renew_window=Duration.parse("1000 days"),
-    )
-
-
-PLANS: Final = (
-    _plan("gold", 30, {"XTR": 100, "JPY": 700, "GBP": 500}),
-    _plan("silver", 7, {"XTR": 50, "JPY": 300, "GBP": 200}),
-    _plan("life", None, {"XTR": 900, "JPY": 9000, "GBP": 9000}),
-)
-CATALOG: Final = Catalog(plans={plan.code: plan for plan in PLANS})
-TILLS: Final = Tills(currencies={Method.STARS: STARS, Method.TELEGRAM: "JPY", Method.STRIPE: "GBP"})
-TEXTS: Final = Texts(support_contact=None)
-
-
-@dataclass(slots=True)
-class SkewedClock(Clock):
-    world: World
-    skew: timedelta = timedelta(0)
-
-    def now(self) -> datetime:
-        return self.world.now + self.skew
-
-
-@dataclass(slots=True)
-class CountedIds(Ids):
-    """Over all processes, and never again after a restart."""
-
-    number: int = 0
-
-    def invoice(self) -> InvoiceId:
-        return InvoiceId(f"inv_{self._next():032x}")
-
-    def payment(self) -> PaymentId:
-        return PaymentId(f"pay_{self._next():032x}")
-
-    def entitlement(self) -> EntitlementId:
-        return EntitlementId(f"ent_{self._next():032x}")
-
-    def _next(self) -> int:
-        self.number += 1
-        return self.number
-
-
-@dataclass(slots=True)
-class CountingJournal(Journal):
-    seen: dict[str, int] = field(default_factory=dict)
-
-    def record(self, *events: Event) -> None:
-        for event in events:
-            name = type(event).__name__
-            self.seen[name] = self.seen.get(name, 0) + 1
-
-
-class Bug(Exception):
-    """A fault of our own code, which a poisonous charge brings to light."""
 
 
 class Service(Process):
     """`poison` makes our code fail over a charge so many times."""
+
+    live: bool | None = True
 
     def __init__(
         self,
@@ -142,6 +69,7 @@ class Service(Process):
         self.journal = journal
         self.poison = poison
         self.keys: tuple[bytes, ...] = KEYS[:1]
+        self.plans: tuple[Plan, ...] = PLANS
         self.clock = SkewedClock(world)
         self.replies = Replies(TEXTS)
         self.start()
@@ -153,7 +81,7 @@ class Service(Process):
         self.work = self.way_to_store()
         work, clock, ids, journal = self.work, self.clock, self.ids, self.journal
         self.signer = PayloadSigner(list(self.keys))
-        self.shop = Shop(CATALOG, TILLS, ids, self.signer, TTL, 1000)
+        self.shop = Shop(Catalog(plans={plan.code: plan for plan in self.plans}), TILLS, ids, self.signer, TTL, 1000)
         self.checkout = SimulatedCheckout(self.stripe)
         desk = CheckoutDesk(work, clock, self.shop, self.checkout, journal)
         messenger = InvitingMessenger(SimulatedMessenger(self.telegram), desk, "https://shop/returned")
@@ -166,6 +94,8 @@ class Service(Process):
         self.keep_report = KeepReport(work, clock, journal)
         self.deliver = DeliverOutbox(work, clock, messenger, journal)
         self.check = CheckFeature(work, clock)
+        self.list_entitlements = ListEntitlements(work, clock)
+        self.list_payments = ListPayments(work)
         self.order_refund = OrderRefund(work, clock, ids, journal)
         self.grant_quarantined = GrantQuarantined(work, clock, ids, self.shop, journal)
         self.refund_quarantined = RefundQuarantined(work, clock, journal)
@@ -181,7 +111,7 @@ class Service(Process):
         self.rig()
         self.intake = ReportIntake(
             clock=clock,
-            settle=_Poisoned(self.settle, self.poison),  # type: ignore[arg-type]
+            settle=Lane(self.world, self.settle, journal, self.poison),  # type: ignore[arg-type]
             record_refund=self.record_refund,
             follow=self.follow,
             answer_message=AnswerMessage(work, clock, self.shop, journal),
@@ -190,7 +120,7 @@ class Service(Process):
             quarantine_charge=QuarantineUnprocessable(work, clock, ids, journal),
             checkout=self.checkout,
             usernames=Usernames({}),
-            live=True,
+            live=self.live,
         )
         self.work_inbox = WorkInbox(work, clock, self.intake, journal)
         self.carry_refunds = CarryRefunds(work, clock, ids, self.refunder, journal)
@@ -206,7 +136,7 @@ class Service(Process):
     # What is called from outside --------------------------------------------------------------------------------------
 
     def telegram_webhook(self, body: bytes) -> tuple[int, bytes]:
-        """As the desk behind the door does it, one update at a time."""
+        """As the desk behind the door does it."""
         update = read_update(body, BOT, None)
         if isinstance(update.content, PreCheckout):
             query = update.content
@@ -225,8 +155,6 @@ class Service(Process):
             self.intake.take(report)
         except Unavailable:
             return 503
-        except InvalidRequest:
-            return 400
         except Exception as fault:
             try:
                 self.keep_report(report, type(fault).__name__)
@@ -237,10 +165,17 @@ class Service(Process):
     # What its workers do ----------------------------------------------------------------------------------------------
 
     def work_through(self) -> None:
-        """Go on with whatever is due, until nothing is."""
-        for job in (lambda: self.deliver(5), self.work_inbox, lambda: self.carry_refunds(2)):
+        """Go on with whatever waits, until nothing is due. Who finds nothing waiting has not looked in vain: that would
+        change nothing."""
+        tables = self.store.tables
+        jobs: tuple[tuple[Index[Any, Any], Callable[[], int]], ...] = (
+            (tables.letters_waiting, lambda: self.deliver(5)),
+            (tables.reports_waiting, self.work_inbox),
+            (tables.orders_waiting, lambda: self.carry_refunds(2)),
+        )
+        for waiting, job in jobs:
             for _ in range(200):
-                if not self._try(job):
+                if not waiting.keys or not self._try(job):
                     break
 
     def reconcile(self, *, whole: bool) -> bool:
@@ -257,19 +192,3 @@ class Service(Process):
             return job()
         except (Unavailable, ProviderUnavailable):
             return 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Poisoned:
-    """Settling, by code that has a fault for some charges."""
-
-    settle: SettleCharges
-    poison: dict[str, int]
-
-    def __call__(self, charges: Any) -> Any:
-        for charge in charges:
-            left = self.poison.get(charge.charge_id, 0)
-            if left:
-                self.poison[charge.charge_id] = left - 1
-                raise Bug(charge.charge_id)
-        return self.settle(charges)

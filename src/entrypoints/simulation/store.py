@@ -33,14 +33,19 @@ class Store:
         self.one_writer = one_writer
         self.tables = Schema()
         self.log = Log()
+        self.memory: dict[str, Any] = {}
+        """What a planted bug remembers outside of any transaction."""
         self.away = False
         """While it can't be reached, everybody is told Unavailable."""
         self.watchers: list[Callable[[Commit], None]] = []
         """Told of each commit, the moment it is done."""
         self.deadlocks = 0
+        self.failures = 0
+        """How often a transaction could not go on."""
         self.waits = 0
         self.timeouts = 0
-        self._owners: dict[Hashable, Session] = {}
+        self.owners: dict[Hashable, Session] = {}
+        """Who holds each lock; changed here only."""
         self._waiting: dict[Hashable, list[Task[Any]]] = {}
         self._open: dict[Session, None] = {}
 
@@ -79,19 +84,16 @@ class Store:
         self._open.pop(session, None)
         self._let_go(session)
 
-    def owner(self, lock: Hashable) -> "Session | None":
-        return self._owners.get(lock)
-
     def own(self, session: "Session", lock: Hashable) -> None:
-        self._owners[lock] = session
+        self.owners[lock] = session
         session.locks.append(lock)
 
     def wait_for(self, session: "Session", lock: Hashable) -> None:
         """Until whoever has it is at its end. Raises Unavailable."""
         task = self.world.current
-        other: Session | None = self._owners[lock]
+        other: Session | None = self.owners[lock]
         while other is not None and other.waits_for is not None:
-            other = self._owners.get(other.waits_for)
+            other = self.owners.get(other.waits_for)
             if other is session:
                 self.deadlocks += 1
                 session.fail()
@@ -107,20 +109,22 @@ class Store:
             in_time = self.world.park(LOCK_TIMEOUT_S)
         finally:
             session.waits_for = None
-            if task in waiting:
-                waiting.remove(task)
+            left = self._waiting.get(lock)
+            if left is not None and task in left:
+                left.remove(task)
+                if not left:
+                    del self._waiting[lock]
         if session.failed or not in_time:
             self.timeouts += not in_time
             session.fail()
 
     def _let_go(self, session: "Session") -> None:
         for lock in session.locks:
-            self._owners.pop(lock, None)
-            waiting = self._waiting.pop(lock, None)
-            if waiting:
-                for task in waiting:
+            self.owners.pop(lock, None)
+        if self._waiting:
+            for lock in session.locks:
+                for task in self._waiting.pop(lock, ()):
                     self.world.unpark(task)
-                waiting.clear()
         session.locks.clear()
 
 
@@ -147,11 +151,14 @@ class Session:
     def fail(self) -> None:
         """As in PostgreSQL, nothing more can be done in this transaction."""
         self.failed = True
+        self.store.failures += 1
         raise Unavailable(OUT_OF_ORDER)
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def read(self, table: Table[Key, Row], key: Key) -> Row | None:
+        if not self.writes:
+            return table.rows.get(key)
         own = self.writes.get(table)
         if own is not None and key in own:
             row: Row | None = own[key]
@@ -182,16 +189,16 @@ class Session:
 
     def hold(self, lock: Hashable) -> None:
         """Wait for it, and have it until the end. Raises Unavailable."""
-        store = self.store
-        while (owner := store.owner(lock)) is not self:
+        owners = self.store.owners
+        while (owner := owners.get(lock)) is not self:
             if owner is None:
-                store.own(self, lock)
+                self.store.own(self, lock)
                 return
-            store.wait_for(self, lock)
+            self.store.wait_for(self, lock)
 
     def insert(self, table: Table[Key, Row], key: Key, row: Row) -> bool:
         """False where that breaks a unique constraint. Who is writing the same at this moment is waited for."""
-        store = self.store
+        owners = self.store.owners
         places: list[Hashable] = [(table, key)]
         places += [(index, value) for index in table.uniques if (value := index.of(row)) is not None]
         waited = True
@@ -200,14 +207,14 @@ class Session:
                 return False
             waited = False
             for place in places:
-                owner = store.owner(place)
+                owner = owners.get(place)
                 if owner is not None and owner is not self:
-                    store.wait_for(self, place)
+                    self.store.wait_for(self, place)
                     waited = True
                     break
         for place in places:
-            if store.owner(place) is None:
-                store.own(self, place)
+            if place not in owners:
+                self.store.own(self, place)
         self.put(table, key, row)
         return True
 
@@ -256,7 +263,7 @@ class Session:
     def _broken_by(self, table: Table[Key, Row], key: Key, row: Row) -> bool:
         if self.read(table, key) is not None:
             return True
-        return any(self.find(table, index, value) for index in table.uniques if (value := index.of(row)) is not None)
+        return any((value := index.of(row)) is not None and self.find(table, index, value) for index in table.uniques)
 
 
 Ports = Callable[[Session], Transaction]

@@ -163,9 +163,11 @@ class StorePayments(Port, Payments):
         if charges:
             self._s.statement("payments.confirm")
         for key in charges:
-            self._s.change(
-                self._t.payments, key, lambda row: PaymentRow(row.payment, at) if row.confirmed_at is None else None
-            )
+            row = self._s.read(self._t.payments, key)
+            if row is not None and row.confirmed_at is None:
+                self._s.change(
+                    self._t.payments, key, lambda row: PaymentRow(row.payment, at) if row.confirmed_at is None else None
+                )
 
     def unconfirmed(self, methods: Sequence[Method], received_before: datetime, *, at_most: int) -> Sequence[Payment]:
         self._s.statement("payments.unconfirmed")

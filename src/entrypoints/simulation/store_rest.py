@@ -287,14 +287,12 @@ class StoreOutbox(Port, Outbox):
         if claimed:
             self._s.statement("outbox.claimed")
         for letter in claimed:
-            self._s.change(
-                self._t.outbox, letter.id, lambda row: replace(row, claimed_at=now, claimed_until=now + lease)
-            )
+            self._s.change(self._t.outbox, letter.id, partial(_claimed, now=now, until=now + lease))
         return claimed
 
     def sent(self, letter: Letter, now: datetime) -> None:
         self._s.statement("outbox.sent")
-        self._change(letter, lambda row: replace(row, sent_at=now, claimed_until=None))
+        self._change(letter, lambda row: LetterRow(row.letter, row.created_at, row.due_at, row.claimed_at, sent_at=now))
 
     def retry(self, letter: Letter, due_at: datetime, problem: str) -> None:
         self._s.statement("outbox.retry")
@@ -347,6 +345,10 @@ def _due(row: LetterRow, now: datetime, too_far: datetime) -> bool:
     if row.claimed_until is not None and now < row.claimed_until <= too_far:
         return False
     return row.letter.attempts == 0 or row.due_at <= now or (row.claimed_at is not None and row.claimed_at > too_far)
+
+
+def _claimed(row: LetterRow, now: datetime, until: datetime) -> LetterRow:
+    return LetterRow(row.letter, row.created_at, row.due_at, now, until, problem=row.problem)
 
 
 def _tried(row: LetterRow) -> Letter:

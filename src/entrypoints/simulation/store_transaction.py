@@ -1,11 +1,13 @@
 """All ports of one transaction over the simulated store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from application.ports import ChargeKey, Transaction
 from domain.ids import UserId
 from entrypoints.simulation.store import Session, Store, StoreUnitOfWork
 from entrypoints.simulation.store_money import (
+    Port,
     StoreEntitlements,
     StoreInvoices,
     StorePayments,
@@ -26,22 +28,35 @@ from entrypoints.simulation.store_rest import (
 
 
 class StoreTransaction(Transaction):
+    """Its ports are made when they are first used: most transactions need two or three of them."""
+
+    kinds: ClassVar[Mapping[str, type[Port]]] = {
+        "invoices": StoreInvoices,
+        "payments": StorePayments,
+        "refunds": StoreRefunds,
+        "refund_orders": StoreRefundOrders,
+        "inbox": StoreInbox,
+        "ledger_marks": StoreLedgerMarks,
+        "entitlements": StoreEntitlements,
+        "trail": StoreTrail,
+        "updates": StoreUpdates,
+        "attempts": StoreAttempts,
+        "checkouts": StoreCheckouts,
+        "customers": StoreCustomers,
+        "stripe_events": StoreStripeEvents,
+        "outbox": StoreOutbox,
+    }
+
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.invoices = StoreInvoices(session)
-        self.payments = StorePayments(session)
-        self.refunds = StoreRefunds(session)
-        self.refund_orders = StoreRefundOrders(session)
-        self.inbox = StoreInbox(session)
-        self.ledger_marks = StoreLedgerMarks(session)
-        self.entitlements = StoreEntitlements(session)
-        self.trail = StoreTrail(session)
-        self.updates = StoreUpdates(session)
-        self.attempts = StoreAttempts(session)
-        self.checkouts = StoreCheckouts(session)
-        self.customers = StoreCustomers(session)
-        self.stripe_events = StoreStripeEvents(session)
-        self.outbox = StoreOutbox(session)
+
+    def __getattr__(self, name: str) -> Any:
+        kind = self.kinds.get(name)
+        if kind is None:
+            raise AttributeError(name)
+        port = kind(self._session)
+        setattr(self, name, port)
+        return port
 
     def lock(
         self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = (), automatic_refunds: bool = False

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -12,10 +12,14 @@ from entrypoints.simulation.world import Process, Task, World
 
 Answer = TypeVar("Answer")
 LATENCY_S: Final = (0.005, 0.2)
+PATIENCE_S: Final = 10.0
+LONGEST_S: Final = 60.0
 STALL_S: Final = 30.0
-TURN_AFTER: Final = 12
+TURN_AFTER: Final = 24
 """Points, on the average, until others have their turn in the middle of whatever is going on."""
 TORN: Final = "no answer in time"
+TELEGRAM: Final = "Telegram"
+STRIPE: Final = "Stripe"
 
 
 class TimedOut(Exception):
@@ -31,8 +35,10 @@ class Weather:
     ends_at: datetime
     restart: Callable[[Process, float], None] = lambda process, seconds: None
     seen: Counter[str] = field(default_factory=Counter)
-    spared: frozenset[str] = frozenset()
-    """Points at which nothing strikes: for scripts that choose their own."""
+    away_until: dict[str, datetime] = field(default_factory=dict)
+    """Which provider can't be asked anything, and until when."""
+    troubles: int = 0
+    """How often the database did not do its part."""
 
     def begin(self) -> None:
         rough = self.world.random("weather")
@@ -46,35 +52,47 @@ class Weather:
 
     def happens(self, what: str, chance: float, random: Random) -> bool:
         """Whether it goes wrong this time; counted where it does."""
-        if self.over or random.random() >= chance * min(1.0, self.strength * 50):
+        if not self.strength or self.over or random.random() >= chance * min(1.0, self.strength * 50):
             return False
         self.seen[what] += 1
         return True
 
-    def call(self, name: str, ask: Callable[[], Answer]) -> Answer:
-        """Over the network: the request may get lost, and so may the answer. Raises TimedOut."""
+    def call(self, name: str, ask: Callable[[], Answer], *, lost: float = 0.04) -> Answer:
+        """Over the network: the request may get lost, and so may the answer, each of so many. Raises TimedOut."""
         random = self.world.random("network")
         self.world.wait(random.uniform(*LATENCY_S))
         self.world.point(f"{name}.asked")
-        if self.happens(f"{name}: request lost", 0.04, random):
-            self.world.wait(10.0)
+        if self.happens(f"{name}: request lost", lost, random):
+            self.world.wait(PATIENCE_S)
             raise TimedOut(TORN)
+        began = self.world.now
         answer = ask()
         self.world.point(f"{name}.done")
-        if self.happens(f"{name}: answer lost", 0.04, random):
-            self.world.wait(10.0)
+        if self.happens(f"{name}: answer lost", lost, random):
+            self.world.wait(PATIENCE_S)
             raise TimedOut(TORN)
-        self.world.wait(random.uniform(*LATENCY_S))
+        if (self.world.now - began).total_seconds() > LONGEST_S:
+            self.seen[f"{name}: too late"] += 1
+            raise TimedOut(TORN)
+        return answer
+
+    def ask(self, name: str, ask: Callable[[], Answer], *, lost: float = 0.04) -> Answer:
+        """As `call`, of a provider who may also be in trouble itself. Raises TimedOut."""
+        random = self.world.random("providers")
+        provider = STRIPE if name.startswith("stripe") else TELEGRAM
+        if not self.over and self.world.now < self.away_until.get(provider, self.world.now):
+            self.seen[f"{provider} was away"] += 1
+            raise TimedOut("Connection refused")
+        if self.happens(f"{name}: 5xx", 0.02, random):
+            raise TimedOut("502 Bad Gateway")
+        answer = self.call(name, ask, lost=lost)
+        if self.happens(f"{name}: garbage", 0.02, random):
+            raise TimedOut("an answer that nobody can read")
         return answer
 
     def kill(self, name: str, task: Task[Any]) -> None:
         """The process dies here, and comes back soon."""
-        if task.process is not None:
-            self.seen["a process died"] += 1
-            self.seen[f"died at {name}"] += 1
-            self.world.tell(task.process.name, "dies", at=name)
-            self.restart(task.process, 3.0)
-            self.world.kill(task.process)
+        self._dies(name, task, 3.0)
 
     def _strike(self, name: str, task: Task[Any]) -> None:
         if self.over:
@@ -82,30 +100,35 @@ class Weather:
         random = self.world.random("strikes")
         if random.random() >= self.strength * TURN_AFTER:
             self.seen["others had their turn"] += 1
-            self.world.wait(random.choice((0.0, 0.001, 0.05)))
+            self.world.wait(random.choice((0.0, 0.02, 0.4)))
             return
         chance = random.random()
-        if task.process is not None and chance < 0.35:
-            self.seen["a process died"] += 1
-            self.seen[f"died at {name}"] += 1
-            self.world.tell(task.process.name, "dies", at=name)
-            self.restart(task.process, random.choice((0.5, 3.0, 60.0)))
-            self.world.kill(task.process)
-        elif name == "store.committed" and chance < 0.9:
-            self.seen["committed, and nobody learnt it"] += 1
-            raise Unavailable("The connection was lost after the commit.")
-        elif name == "store.commit" and chance < 0.9:
-            self.seen["not committed, and nobody learnt it"] += 1
-            raise Unavailable("The connection was lost before the commit.")
+        if chance < 0.35:
+            self._dies(name, task, random.choice((0.5, 3.0, 60.0)))
         elif name.endswith((".asked", ".done")):
             return
-        elif chance < 0.9:
-            self.seen["a deadlock or a serialization failure"] += 1
-            raise Unavailable("The database broke the transaction off.")
-        else:
+        elif chance >= 0.9:
             self.seen["a stall of 30 s"] += 1
             self.world.wait(STALL_S)
+        else:
+            self.troubles += 1
+            self._database_fails(name)
 
+    def _database_fails(self, name: str) -> None:
+        if name == "store.committed":
+            self.seen["committed, and nobody learnt it"] += 1
+            raise Unavailable("The connection was lost after the commit.")
+        if name == "store.commit":
+            self.seen["not committed, and nobody learnt it"] += 1
+            raise Unavailable("The connection was lost before the commit.")
+        self.seen["a deadlock or a serialization failure"] += 1
+        raise Unavailable("The database broke the transaction off.")
 
-def minutes(number: float) -> timedelta:
-    return timedelta(minutes=number)
+    def _dies(self, name: str, task: Task[Any], for_s: float) -> None:
+        if task.process is None:
+            return
+        self.seen["a process died"] += 1
+        self.seen[f"died at {name}"] += 1
+        self.world.tell(task.process.name, "dies", at=name)
+        self.restart(task.process, for_s)
+        self.world.kill(task.process)

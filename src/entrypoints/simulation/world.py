@@ -22,7 +22,7 @@ class Died(BaseException):
 
 
 class Lost(Exception):
-    """Who was asked died before it answered, or did not answer in time."""
+    """Who was asked died before it answered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +48,6 @@ class Task(Generic[T]):
     error: BaseException | None = None
     done: bool = False
     doomed: bool = False
-    awaited: bool = False
     turn: int = 0
     """Counts how often it was to go on, so that an event that would wake it for what is over finds out."""
     on_end: list[Callable[[], None]] = field(default_factory=list, repr=False)
@@ -62,6 +61,7 @@ class World:
         self.seed = seed
         self.now = start
         self.points = 0
+        self.boundaries: set[str] = set()
         self.telling = story is not None
         self.strike: Callable[[str, Task[Any]], None] | None = None
         """What faults do at a point, called every `gap` points; set by `Faults`."""
@@ -132,32 +132,26 @@ class World:
         self.at(self.now, lambda: self._resume(task, 0), name)
         return task
 
-    def call(self, name: str, work: Callable[[], T], process: Process | None = None, timeout: float | None = None) -> T:
-        """Have it done by a task of that process, and wait for its end.
+    def call(self, name: str, work: Callable[[], T], process: Process) -> T:
+        """Inside a task: have it done by that process, and wait for its end.
 
-        Raises what it raised, and Lost where the process dies over it or `timeout` seconds pass.
+        Raises what it raised, and Lost where the process dies over it.
         """
-        return self.join(self._awaited(self.spawn(name, work, process)), timeout)
-
-    def join(self, task: Task[T], timeout: float | None = None) -> T:
-        """What the task came to. Raises what it raised, and Lost."""
-        self._awaited(task)
-        waiting = self._current
-        if waiting is None:
-            end = self.now + timedelta(seconds=timeout if timeout is not None else 86_400)
-            while not task.done and self._heap and self._heap[0][0] <= end:
-                self.run_until(self._heap[0][0])
-        elif not task.done:
-            turn = waiting.turn
-            task.on_end.append(lambda: self.at(self.now, lambda: self._resume(waiting, turn), task.name))
-            if timeout is not None:
-                self.after(timeout, lambda: self._resume(waiting, turn), task.name)
-            self._pause(waiting)
-        if not task.done or isinstance(task.error, Died):
-            raise Lost(task.name)
-        if task.error is not None:
-            raise task.error
-        return task.result  # type: ignore[return-value]
+        task = self._current
+        if task is None:
+            raise RuntimeError("only a task can call")
+        caller, task.process = task.process, process
+        process.tasks[task] = None
+        try:
+            return work()
+        except Died:
+            if caller is not None and not caller.alive:
+                raise
+            task.doomed = False
+            raise Lost(name) from None
+        finally:
+            process.tasks.pop(task, None)
+            task.process = caller
 
     def wait(self, seconds: float) -> None:
         """Inside a task: let time pass. Outside of any, it passes at once."""
@@ -202,6 +196,7 @@ class World:
         if task.doomed:
             raise Died(task.name)
         self.points += 1
+        self.boundaries.add(name)
         self._until_strike -= 1
         if self._until_strike <= 0:
             self._until_strike = self.gap()
@@ -251,12 +246,8 @@ class World:
         for tell in task.on_end:
             tell()
         self._current = None
-        if task.error is not None and not task.awaited and not isinstance(task.error, Died):
+        if task.error is not None and not isinstance(task.error, Died):
             raise task.error
-
-    def _awaited(self, task: Task[T]) -> Task[T]:
-        task.awaited = True
-        return task
 
     def _pause(self, task: Task[Any]) -> bool:
         in_time: bool = self._hub.switch()

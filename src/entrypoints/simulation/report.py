@@ -1,0 +1,73 @@
+"""The report of a run of the simulation, as it is read at a terminal and kept in docs/guarantees.md."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import Final
+
+from entrypoints.simulation.scripts import Crashes
+from entrypoints.simulation.seeds import SOMETIMES, Caught, Sum
+
+MEDIAN_AT_MOST: Final = 50
+SHOWN: Final = 20
+
+
+@dataclass(slots=True)
+class Report:
+    total: Sum = field(default_factory=Sum)
+    crashes: list[Crashes] = field(default_factory=list)
+    caught: list[Caught] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def missed(self) -> list[Caught]:
+        """Planted bugs that took too many seeds."""
+        return [bug for bug in self.caught if bug.median is None or bug.median > MEDIAN_AT_MOST]
+
+    def good(self) -> bool:
+        violated = self.total.failed or any(script.failed for script in self.crashes)
+        return not (violated or self.total.never or self.total.unstruck or self.missed)
+
+    def text(self, jobs: int) -> str:
+        total = self.total
+        points = sum(script.points for script in self.crashes)
+        died = sum(script.died for script in self.crashes)
+        struck = len(total.boundaries) - len(total.unstruck)
+        lines = [
+            f"Seeds: {total.seeds:,}, with {total.payments:,} payments and {total.points:,} points to go wrong at",
+            f"Crashes: one at each of {points:,} points of {len(self.crashes)} scripts; {died:,} hit a process",
+            f"Time: {self.seconds:.0f} s, {jobs} processes, Python {sys.version.split()[0]}",
+            "",
+            f"Violations: {len(total.failed) + sum(bool(script.failed) for script in self.crashes)}",
+            *(f"- seed {outcome.seed}: {outcome.violations[0]}" for outcome in total.failed[:SHOWN]),
+            *(f"- {script.script!r}: {script.failed[0]}" for script in self.crashes if script.failed),
+            "",
+            f"Happened at least once: {len(SOMETIMES) - len(total.never)} of {len(SOMETIMES)}",
+            *(f"- never: {name}" for name in total.never),
+            "",
+            f"Boundaries: {len(total.boundaries)}, a process died at {struck} of them or they are not its own",
+            *(f"- never: {name}" for name in total.unstruck),
+            "",
+            *self._bugs(),
+            "| happened | times |",
+            "| --- | --: |",
+            *(f"| {name} | {total.seen[name]:,} |" for name in SOMETIMES),
+            "",
+        ]
+        return "\n".join(lines)
+
+    def _bugs(self) -> list[str]:
+        if not self.caught:
+            return []
+        rows = [
+            f"| {bug.bug} | {'not always' if bug.median is None else f'{bug.median:g}'} | "
+            f"{', '.join('-' if seeds is None else str(seeds) for seeds in bug.seeds)} | {', '.join(bug.by)} |"
+            for bug in self.caught
+        ]
+        return [
+            f"Planted bugs caught: {len(self.caught) - len(self.missed)} of {len(self.caught)}",
+            "",
+            "| planted bug | seeds, median | in each round | by the invariants |",
+            "| --- | --: | --- | --- |",
+            *rows,
+            "",
+        ]
