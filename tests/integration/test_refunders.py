@@ -60,6 +60,7 @@ def order_of(paid: Payment, attempts: int = 1, **different: Any) -> RefundOrder:
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxServer]:
     with SandboxServer(time_scale=0.01) as sandbox:
+        sandbox.call("getMe")  # a bot is known, and can be started, once it has called
         yield sandbox
 
 
@@ -91,7 +92,7 @@ def paid_by_stars(telegram: SandboxServer, number: int = 1) -> Payment:
             "prices": [{"label": "Gold", "amount": PRICE}],
         },
     )
-    outcome = telegram.pay(user["id"], telegram.last_invoice(user)["message_id"], skip_pre_checkout=True, wait=False)
+    outcome = telegram.pay(user["id"], telegram.last_invoice(user)["message_id"], skip_pre_checkout=True)
     assert outcome.charge_id is not None, outcome
     paid = charge(charge_id=ChargeId(outcome.charge_id), payer=UserId(user["id"]), paid=stars(PRICE))
     return payment(replace(paid, charged_at=datetime.now(UTC)))
@@ -452,10 +453,14 @@ def test_a_payment_that_stripe_does_not_know_is_refused_for_good(stripe_refunder
 
 def test_a_wrong_key_is_mended_by_the_operator_and_then_tried_again(stripe: SandboxStripe) -> None:
     paid = paid_by_stripe(stripe)
-    wrong = refunder_at("sk_test_canary_wrong_key_000000000", stripe.api_base)
+    wrong = refunder_at("sk_tost_canary_wrong_key_000000000", stripe.api_base)  # any well-formed one is right there
+
     outcome = wrong.give_back(paid, order_of(paid))
+
     assert isinstance(outcome, TryLater)
+    assert "401" in outcome.problem
     assert "canary" not in outcome.problem
+    assert given_back_at(stripe, paid) == 0
 
 
 # Stripe, and odd answers ----------------------------------------------------------------------------------------------
