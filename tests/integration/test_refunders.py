@@ -32,6 +32,7 @@ from domain.payment import Charge, Payment, Refund
 from entrypoints.refunders import RefunderByMethod
 from tests.builders import DAY, HOUR, MAIN, SECOND_BOT, charge, invoice, payment, refund, stars, stripe_charge
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer, SandboxStripe
+from tests.integration.service import eventually
 from tests.integration.test_bot_api_odd_answers import OddServer, free_address
 from tests.integration.test_stripe_adapter_odd_answers import (
     KEY,
@@ -429,6 +430,24 @@ def test_whatever_gets_lost_on_the_way_to_stripe_it_goes_back_once(
     assert stripe_refunder.given_back(paid, order)
     assert given_back_at(stripe, paid) == 2500
     assert len({one["event"]["data"]["object"]["id"] for one in stripe.events("refund.created")}) == 1
+
+
+@pytest.mark.threat(27)
+def test_while_stripe_is_still_busy_with_a_refund_it_is_neither_refused_nor_made_again(stripe: SandboxStripe) -> None:
+    paid = paid_by_stripe(stripe)
+    order = order_of(paid)
+    impatient = refunder_at(stripe.secret_key, stripe.api_base, whole_call_s=0.5)
+    stripe.faults(api_delay_s=2.0, api_methods=["refunds.create"])
+
+    first, again = impatient.give_back(paid, order), impatient.give_back(paid, order)
+
+    assert isinstance(first, TryLater)
+    assert isinstance(again, TryLater), again
+    assert "409" in again.problem
+    eventually(lambda: impatient.given_back(paid, order))
+    assert impatient.give_back(paid, order) == GivenBack()
+    assert given_back_at(stripe, paid) == 2500
+    assert len(creates(stripe)) == 1
 
 
 def test_money_that_a_dispute_has_taken_is_not_given_back(
