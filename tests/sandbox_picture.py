@@ -37,6 +37,7 @@ def main() -> int:
         )
         page.goto(address)
         _buy(page)
+        expect(page.locator("#toast")).not_to_contain_class("shown")
         page.screenshot(path=PICTURE)
         browser.close()
     sys.stdout.write(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size // 1024} KiB\n")

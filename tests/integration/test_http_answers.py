@@ -190,8 +190,15 @@ def test_while_the_database_is_away_it_lives_but_is_not_ready(telegram: SandboxS
 def test_metrics_are_text_that_prometheus_reads(service: Service) -> None:
     answer = LOOPBACK.get(f"{service.url}/metrics")
 
-    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     kinds = {family.name: family.type for family in text_string_to_metric_families(answer.text)}
     assert kinds["telegram_payments"] == "counter"
     assert kinds["telegram_payment_processing_seconds"] == "histogram"
     assert kinds["telegram_payments_pending"] == kinds["outbox_pending"] == "gauge"
+
+
+@pytest.mark.parametrize("path", ["/schema", "/billing/done", "/billing/cancelled", "/billing/returned"])
+def test_a_page_names_its_encoding_once(service: Service, path: str) -> None:
+    page = LOOPBACK.get(service.url + path, headers={"Accept": "text/html"})
+
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"

@@ -32,6 +32,7 @@ from domain.payment import Charge, Payment, Refund
 from entrypoints.refunders import RefunderByMethod
 from tests.builders import DAY, HOUR, MAIN, SECOND_BOT, charge, invoice, payment, refund, stars, stripe_charge
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer, SandboxStripe
+from tests.integration.service import eventually
 from tests.integration.test_bot_api_odd_answers import OddServer, free_address
 from tests.integration.test_stripe_adapter_odd_answers import (
     KEY,
@@ -60,6 +61,7 @@ def order_of(paid: Payment, attempts: int = 1, **different: Any) -> RefundOrder:
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxServer]:
     with SandboxServer(time_scale=0.01) as sandbox:
+        sandbox.call("getMe")  # a bot is known, and can be started, once it has called
         yield sandbox
 
 
@@ -91,7 +93,7 @@ def paid_by_stars(telegram: SandboxServer, number: int = 1) -> Payment:
             "prices": [{"label": "Gold", "amount": PRICE}],
         },
     )
-    outcome = telegram.pay(user["id"], telegram.last_invoice(user)["message_id"], skip_pre_checkout=True, wait=False)
+    outcome = telegram.pay(user["id"], telegram.last_invoice(user)["message_id"], skip_pre_checkout=True)
     assert outcome.charge_id is not None, outcome
     paid = charge(charge_id=ChargeId(outcome.charge_id), payer=UserId(user["id"]), paid=stars(PRICE))
     return payment(replace(paid, charged_at=datetime.now(UTC)))
@@ -430,6 +432,24 @@ def test_whatever_gets_lost_on_the_way_to_stripe_it_goes_back_once(
     assert len({one["event"]["data"]["object"]["id"] for one in stripe.events("refund.created")}) == 1
 
 
+@pytest.mark.threat(27)
+def test_while_stripe_is_still_busy_with_a_refund_it_is_neither_refused_nor_made_again(stripe: SandboxStripe) -> None:
+    paid = paid_by_stripe(stripe)
+    order = order_of(paid)
+    impatient = refunder_at(stripe.secret_key, stripe.api_base, whole_call_s=0.5)
+    stripe.faults(api_delay_s=2.0, api_methods=["refunds.create"])
+
+    first, again = impatient.give_back(paid, order), impatient.give_back(paid, order)
+
+    assert isinstance(first, TryLater)
+    assert isinstance(again, TryLater), again
+    assert "409" in again.problem
+    eventually(lambda: impatient.given_back(paid, order))
+    assert impatient.give_back(paid, order) == GivenBack()
+    assert given_back_at(stripe, paid) == 2500
+    assert len(creates(stripe)) == 1
+
+
 def test_money_that_a_dispute_has_taken_is_not_given_back(
     stripe: SandboxStripe, stripe_refunder: StripeRefunder
 ) -> None:
@@ -452,10 +472,14 @@ def test_a_payment_that_stripe_does_not_know_is_refused_for_good(stripe_refunder
 
 def test_a_wrong_key_is_mended_by_the_operator_and_then_tried_again(stripe: SandboxStripe) -> None:
     paid = paid_by_stripe(stripe)
-    wrong = refunder_at("sk_test_canary_wrong_key_000000000", stripe.api_base)
+    wrong = refunder_at("sk_tost_canary_wrong_key_000000000", stripe.api_base)  # any well-formed one is right there
+
     outcome = wrong.give_back(paid, order_of(paid))
+
     assert isinstance(outcome, TryLater)
+    assert "401" in outcome.problem
     assert "canary" not in outcome.problem
+    assert given_back_at(stripe, paid) == 0
 
 
 # Stripe, and odd answers ----------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ def telegram() -> Iterator[SandboxServer]:
 
 def test_the_page_runs_no_script_and_loads_no_file_of_anybody_else(telegram: SandboxServer) -> None:
     page = httpx.get(telegram.url)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

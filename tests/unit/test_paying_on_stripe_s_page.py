@@ -1,7 +1,7 @@
 """Stripe's page asks for exactly the invoice's price, is made once, and leads nowhere when Stripe is away."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from application.checkout import OpenPortal
 from application.invoicing import Order
-from application.ports import KeptCheckout, TrailEntry
+from application.ports import CheckoutSession, KeptCheckout, TrailEntry
 from application.shop import ATTEMPTS_WITHIN
 from domain.catalog import Method
 from domain.errors import (
@@ -25,6 +25,7 @@ from domain.errors import (
 )
 from domain.events import CheckoutMismatched, InvoiceIssued, InvoiceNotSent, InvoiceSent, PurchaseRefused
 from domain.ids import ChargeId, InvoiceId, PlanCode, UserId
+from domain.invoice import Invoice
 from domain.money import Money
 from domain.payment import PaymentStatus
 from tests.builders import (
@@ -413,6 +414,29 @@ def test_a_page_that_the_database_failed_to_keep_is_given_again_by_the_same_key(
 
     assert opened == page(1)
     assert [invoice.id for invoice, _, _ in asked.checkout.opened] == [issued.id, issued.id]
+
+
+@dataclass(slots=True, kw_only=True)
+class Crowded(MemoryCheckout):
+    """Lets in one of two who ask for the same page at the same moment: the other one, who has kept it already."""
+
+    work: MemoryUnitOfWork
+
+    def open(self, invoice: Invoice, payload: str, customer_id: str) -> CheckoutSession:
+        made = MemoryCheckout.open(self, invoice, payload, customer_id)
+        with self.work.begin() as tx:
+            tx.checkouts.opened(KeptCheckout(invoice_id=invoice.id, session_id=made.id, url=made.url))
+        raise ProviderUnavailable("Stripe is still busy with what we asked for before.")
+
+
+def test_of_two_who_ask_for_the_same_page_at_once_both_get_it() -> None:
+    asked = service()
+    asked.checkout = Crowded(work=asked.work)
+
+    issued, opened = asked.open(order(), "key")
+
+    assert opened == page()
+    assert asked.journal.events == [InvoiceIssued(invoice=issued)], "that it is there is told by the other one"
 
 
 # Stripe's customer ----------------------------------------------------------------------------------------------------

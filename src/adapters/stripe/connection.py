@@ -185,6 +185,9 @@ def _refused(problem: stripe.StripeError) -> Exception:
     if status >= 500:
         replayed = "idempotent-replayed" in {name.lower() for name in problem.headers or {}}
         return (RememberedFailure if replayed else ProviderUnavailable)(f"Stripe is in trouble ({said}).")
+    if status == httpx.codes.CONFLICT:
+        # No answer yet, and no refusal: what we asked for before may still be done.
+        return ProviderUnavailable(f"Stripe is still busy with what we asked for before ({said}).")
     return Refused(f"Stripe refused what we asked for ({said}).")
 
 

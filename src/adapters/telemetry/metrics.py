@@ -12,7 +12,8 @@ from prometheus_client.registry import Collector
 
 from domain.errors import Unavailable
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4"
+"""The encoding, UTF-8, is named by whoever serves it, as that of every text."""
 _WORKERS_SHARE = "PROMETHEUS_MULTIPROC_DIR"
 
 Gauges = Mapping[str, float | Mapping[str, float]]

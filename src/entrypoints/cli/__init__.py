@@ -77,7 +77,7 @@ def migrate() -> None:
 @click.option("--port", default=8081, show_default=True, type=PORT, help="The port to listen at.")
 @_plainly
 def sandbox(host: str, port: int) -> None:
-    """A local Telegram to play against, with a chat page."""
+    """A local Telegram and Stripe to play against, with a chat page."""
     from entrypoints.cli.serving import sandbox
 
     sandbox(host=host, port=port)

@@ -130,4 +130,4 @@ def _page(mark: str, title: str, *words: str) -> Response[str]:
         "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
         "Cache-Control": "no-store",
     }
-    return Response(html, media_type="text/html; charset=utf-8", headers=policy)
+    return Response(html, media_type="text/html", headers=policy)

@@ -117,7 +117,7 @@ def show_schema(request: AnyRequest) -> Response[bytes]:
     if "text/html" in request.headers.get("accept", ""):
         return Response(
             reference_page.render(document()),
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'self'", "Vary": "Accept"},
         )
     return _json()
@@ -130,7 +130,7 @@ def show_document() -> Response[bytes]:
 
 @get("/schema/reference.css", sync_to_thread=False)
 def show_style() -> Response[bytes]:
-    return Response(reference_page.style(), media_type="text/css; charset=utf-8")
+    return Response(reference_page.style(), media_type="text/css")
 
 
 def _json() -> Response[bytes]:

@@ -29,7 +29,7 @@ async def linked_invoice(slug: FromPath[str]) -> Response[bytes]:
 def _page() -> Response[bytes]:
     return Response(
         (STATIC / "index.html").read_bytes(),
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"},
     )
 

@@ -19,6 +19,6 @@ async def portal(portal_id: FromPath[str]) -> Response[bytes]:
 def _page(name: str, _: str) -> Response[bytes]:
     return Response(
         (STATIC / "stripe" / name).read_bytes(),
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"},
     )
