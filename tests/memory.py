@@ -825,7 +825,7 @@ class MemoryOutbox(Outbox):
             heads.add(chat)
             if len(claimed) < at_most and _due(kept, now, lease) and self._within_rates(chat, now):
                 claimed.append(kept.letter)
-                self._keep(replace(kept, claimed_at=now, claimed_until=now + lease))
+                self._keep(replace(kept, claimed_at=now, claimed_until=now + lease, due_at=now))
         return claimed
 
     def sent(self, letter: Letter, now: datetime) -> None:

@@ -228,6 +228,19 @@ def test_a_clock_set_back_stalls_no_letter(work: UnitOfWork) -> None:
 
 
 @pytest.mark.threat(30)
+def test_a_letter_put_off_by_a_clock_ahead_is_not_put_off_again_by_the_death_of_who_took_it_up(
+    work: UnitOfWork,
+) -> None:
+    put(work, letter())
+    (failed,) = claim(work, DAY)
+    with work.begin() as tx:
+        tx.outbox.retry(failed, NOON + DAY + timedelta(minutes=10), "time-out")
+    assert len(claim(work)) == 1  # by a process that dies over it
+    assert claim(work, LEASE - SECOND) == []
+    assert len(claim(work, LEASE)) == 1
+
+
+@pytest.mark.threat(30)
 @pytest.mark.parametrize("ahead", [timedelta(milliseconds=1), LEASE], ids=["a millisecond", "a minute"])
 def test_what_a_process_whose_clock_is_ahead_has_claimed_is_claimed(work: UnitOfWork, ahead: timedelta) -> None:
     put(work, letter())

@@ -64,7 +64,8 @@ _HEADS = (
 _CLAIM = (
     update(_TABLE)
     .where(any_of(_TABLE.c.id, "ids"))
-    .values(claimed_at=bindparam("now"), claimed_until=bindparam("claim_runs_out"))
+    # Due now, whenever it was: a clock that was ahead may have put it off, and whoever claims it may die over it.
+    .values(claimed_at=bindparam("now"), claimed_until=bindparam("claim_runs_out"), due_at=bindparam("now"))
 )
 _WAITING_ONE = (_TABLE.c.id == bindparam("of"), letter_waits)
 _SENT = update(_TABLE).where(*_WAITING_ONE).values(sent_at=bindparam("now"), claimed_until=None)

@@ -348,7 +348,7 @@ def _due(row: LetterRow, now: datetime, too_far: datetime) -> bool:
 
 
 def _claimed(row: LetterRow, now: datetime, until: datetime) -> LetterRow:
-    return LetterRow(row.letter, row.created_at, row.due_at, now, until, problem=row.problem)
+    return LetterRow(row.letter, row.created_at, now, now, until, problem=row.problem)
 
 
 def _tried(row: LetterRow) -> Letter:

@@ -33,7 +33,7 @@ def judge(store: Store, truth: Truth) -> Iterator[str]:
         elif not may_be_forgotten(charge, truth):
             yield f"1: {key[1]} ended nowhere"
     yield from misjudged(truth, books)
-    yield from _time(books, living, truth)
+    yield from _time(store, books, living, truth)
     yield from _letters(store, truth)
 
 
@@ -75,11 +75,17 @@ def _sum(charge: RealCharge) -> tuple[int, str]:
     return charge.amount, currency
 
 
-def _time(books: Mapping[ChargeKey, Payment], living: Spans, truth: Truth) -> Iterator[str]:
+def _time(store: Store, books: Mapping[ChargeKey, Payment], living: Spans, truth: Truth) -> Iterator[str]:
     """Nobody has more time than was paid for, nor less, nor a gap in it."""
     held: dict[tuple[UserId, str], list[Entitlement]] = defaultdict(list)
     by_id = {payment.id: payment for payment in books.values()}
     interrupted = set()
+    too_late = {
+        (span.user_id, span.plan_code)
+        for span in store.tables.entitlements.rows.values()
+        if span.revoked_at and span.expires_at and span.revoked_at >= span.expires_at
+    }
+    """Where money went back for time that had passed, there was nothing left to move up."""
     for payment_id, spans in living.items():
         payment = by_id.get(payment_id) if payment_id else None
         for span in spans:
@@ -101,7 +107,7 @@ def _time(books: Mapping[ChargeKey, Payment], living: Spans, truth: Truth) -> It
             yield f"5: user {whose[0]} paid for {owed.get(whose)} of {whose[1]}, and has {has}"
         if has > owed.get(whose, timedelta()):
             yield f"5: user {whose[0]} has more of {whose[1]} than was paid for: {has}"
-        yield from _row(mine, whose, gaps=not truth.clocks_jumped)
+        yield from _row(mine, whose, gaps=not truth.clocks_jumped and whose not in too_late)
 
 
 def _row(mine: Sequence[Entitlement], whose: tuple[UserId, str], *, gaps: bool) -> Iterator[str]:
