@@ -67,6 +67,10 @@ covered:  # by the last measured run: the core whole, the rest nearly
 	$(BIN)/coverage report --include='src/domain/*,src/application/*' --fail-under=100; core=$$?; \
 	$(BIN)/coverage report --omit='src/domain/*,src/application/*,*-packages/*' --fail-under=90 && exit $$core
 
+.PHONY: sim
+sim: $(INSTALLED)  ## a million payments in simulated storms; SEED=7 tells one story, ARGS="--seeds 500" runs fewer
+	$(BIN)/tollgram-sim $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: bench
 bench: $(INSTALLED)  ## how fast it is, against yardsticks taken in the same run
 	$(BIN)/python -m bench.run $(ARGS)

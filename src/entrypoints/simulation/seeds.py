@@ -97,7 +97,7 @@ class Caught:
         return median(found) if len(found) == len(self.seeds) else None
 
 
-def catch(bug: str, *, rounds: int = ROUNDS, most: int = MOST_SEEDS) -> Caught:
+def catch(bug: str, rounds: int = ROUNDS, most: int = MOST_SEEDS) -> Caught:
     """Each round has seeds of its own."""
     numbers: list[int | None] = []
     by: set[str] = set()

@@ -25,7 +25,7 @@ from domain.ids import BotName, ChargeId, UserId
 from domain.invoice import Invoice
 from domain.payment import Payment
 from entrypoints.simulation.stripe import Intent, Stripe
-from entrypoints.simulation.weather import TimedOut
+from entrypoints.simulation.weather import REFUNDS_LOST, TimedOut
 
 Answer = TypeVar("Answer")
 PAGE: Final = 50
@@ -75,7 +75,9 @@ class SimulatedStripeRefunder(Refunder):
     def give_back(self, payment: Payment, order: RefundOrder) -> ReturnOutcome:
         key = f"{order.payment_id}-{order.asked_at.timestamp():.0f}"  # as the adapter does it
         try:
-            return self.stripe.weather.ask("stripe refunds", lambda: self.stripe.refund(order.charge_id, key))
+            return self.stripe.weather.ask(
+                "stripe refunds", lambda: self.stripe.refund(order.charge_id, key), lost=REFUNDS_LOST
+            )
         except TimedOut as problem:
             return TryLater(problem=str(problem))
 

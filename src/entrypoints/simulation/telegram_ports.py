@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from application.messages import Letter
 from application.ports import (
@@ -20,11 +20,9 @@ from domain.errors import ProviderUnavailable
 from domain.ids import BotName
 from domain.payment import Payment, Refund
 from entrypoints.simulation.telegram import Telegram
-from entrypoints.simulation.weather import TimedOut
+from entrypoints.simulation.weather import REFUNDS_LOST, TimedOut
 
 Answer = TypeVar("Answer")
-REFUNDS_LOST: Final = 0.2
-"""There are few of them, and much hangs on each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ class Watch:
 
     def answered(self, body: bytes, status: int, *, undone: bool) -> None:
         """`undone`: whether the store did not do its part while we were asked."""
+        if status != 200:
+            self.store.world.tell("service", "could not commit", status=status)
         if status != 200 and not (status == 503 and undone):
             self._say(f"13: an authentic message was answered {status}, and all was well with the database")
         key = _charge_in(body)
@@ -70,6 +72,7 @@ class Watch:
             self._say(f"14: {payload} was approved, and that is not on record")
 
     def delivered(self, letter: Letter) -> None:
+        self.store.world.tell("letter", type(letter.message).__name__, number=letter.id, chat=letter.chat_id)
         if letter.id and letter.id not in self.store.tables.outbox.rows:
             self._say(f"11: letter {letter.id} was sent, and is not committed")
         self.no_secret(letter.message)
@@ -85,6 +88,8 @@ class Watch:
             self._say(f"15: the payment {key[1]} was deleted")
             return
         payment: Payment = after.payment
+        reason = payment.quarantine_reason or ""
+        self.store.world.tell("store", "payment", charge=key[1], status=payment.status, reason=reason)
         if not 0 <= payment.amount_refunded <= payment.charge.paid.amount:
             self._say(f"8: of {key[1]} {payment.amount_refunded} went back")
         if before is None:
@@ -111,6 +116,9 @@ class Watch:
         if after is None:
             self._say(f"15: {before.id if before else ''} was deleted")
             return
+        self.store.world.tell(
+            "store", "span", id=after.id[-4:], plan=after.plan_code, until=after.expires_at, ended=after.revoked_at
+        )
         grants = self.store.tables.living_grants.keys.get(after.payment_id, {})
         if len(grants) > 1:
             self._say(f"3: {after.payment_id} has {len(grants)} living grants")

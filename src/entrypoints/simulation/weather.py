@@ -14,6 +14,8 @@ Answer = TypeVar("Answer")
 LATENCY_S: Final = (0.005, 0.2)
 PATIENCE_S: Final = 10.0
 LONGEST_S: Final = 60.0
+REFUNDS_LOST: Final = 0.2
+"""There are few refunds, and much hangs on each."""
 STALL_S: Final = 30.0
 TURN_AFTER: Final = 24
 """Points, on the average, until others have their turn in the middle of whatever is going on."""
