@@ -2,7 +2,8 @@
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -75,12 +76,24 @@ def run_seed(
 
 def run_seeds(seeds: Iterable[int]) -> Sum:
     total = Sum()
-    gc.disable()  # a seed leaves its rings behind as a whole
-    for seed in seeds:
-        total.add(run_seed(seed))
-        gc.collect()
-    gc.enable()
+    with all_at_once():
+        for seed in seeds:
+            total.add(run_seed(seed))
+            gc.collect()
     return total
+
+
+@contextmanager
+def all_at_once() -> Iterator[None]:
+    """A seed leaves its rings behind as a whole: nobody looks for them while it runs, nor at what was there before."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +114,17 @@ def catch(bug: str, rounds: int = ROUNDS, most: int = MOST_SEEDS) -> Caught:
     """Each round has seeds of its own."""
     numbers: list[int | None] = []
     by: set[str] = set()
-    for first in range(APART, APART + rounds * most, most):
-        found = None
-        for number in range(1, most + 1):
-            violations = run_seed(first + number, make=BUGS[bug]).violations
-            if violations:
-                found = number
-                by |= {violation.split(":")[0] for violation in violations}
-                break
-        numbers.append(found)
+    with all_at_once():
+        for first in range(APART, APART + rounds * most, most):
+            found = None
+            for number in range(1, most + 1):
+                violations = run_seed(first + number, make=BUGS[bug]).violations
+                gc.collect()
+                if violations:
+                    found = number
+                    by |= {violation.split(":")[0] for violation in violations}
+                    break
+            numbers.append(found)
     return Caught(bug, tuple(numbers), tuple(sorted(by, key=lambda name: (len(name), name))))
 
 

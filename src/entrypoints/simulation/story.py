@@ -20,7 +20,6 @@ from entrypoints.simulation.world import World
 STORM: Final = timedelta(hours=4)
 QUIET_WITHIN: Final = timedelta(hours=4)
 STEP: Final = timedelta(minutes=5)
-SEEN_WITHIN: Final = timedelta(minutes=5)
 FOUND_WITHIN: Final = timedelta(minutes=15)
 """Where nobody tells of a charge, and it stands in a ledger alone."""
 STRENGTHS: Final = (0.0, 0.002, 0.005, 0.01, 0.02)
@@ -90,12 +89,13 @@ class Story:
     def _begin(self) -> None:
         town, hours_s = self.town, STORM.total_seconds()
         users = town.users
-        for _ in range(int(self.payments * 0.7)):
+        for _ in range(int(self.payments * 0.66)):
             user = users[0] if self.random.random() < 0.15 else self.random.choice(users)
             town.later(self.random.uniform(0, hours_s * 0.9), "buyer", lambda user=user: self.people.buy(user))  # type: ignore[misc]
         for _ in range(10):
             town.later(self.random.uniform(0, hours_s * 1.2), "service", self.people.look)
         town.later(self.random.uniform(0, hours_s), "attacker", self.people.attack)
+        town.world.after(self.random.uniform(0, hours_s), lambda: town.compare(whole=True), "daily walk")
         if not town.weather.strength:
             return
         for act in (self.people.operate, self.people.operate):
@@ -150,7 +150,8 @@ class Story:
             if moved_at(charge) < self.calm_since or may_be_forgotten(charge, town.truth):
                 continue
             row = town.store.tables.payments.rows.get(key)
-            if row is None or row.payment.received_at - moved_at(charge) > FOUND_WITHIN:
+            slow = key[1] in town.truth.poisoned  # our own code had to fail over it often enough first
+            if row is None or (row.payment.received_at - moved_at(charge) > FOUND_WITHIN and not slow):
                 town.watch.violations.append(f"1: {key[1]} was not entered within {FOUND_WITHIN}")
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from application.ports import ChargeKey
@@ -29,7 +29,7 @@ def judge(store: Store, truth: Truth) -> Iterator[str]:
             living[span.payment_id].append(span)
     for key, charge in truth.charges().items():
         if key in books:
-            yield from _ended(key, charge, books[key], living.get(books[key].id, ()))
+            yield from _ended(key, charge, books[key], living.get(books[key].id, ()), store.world.now)
         elif not may_be_forgotten(charge, truth):
             yield f"1: {key[1]} ended nowhere"
     yield from misjudged(truth, books)
@@ -44,7 +44,9 @@ def may_be_forgotten(charge: RealCharge, truth: Truth) -> bool:
     return unlisted and (truth.restored or truth.away_until is not None)
 
 
-def _ended(key: ChargeKey, charge: RealCharge, payment: Payment, living: Sequence[Entitlement]) -> Iterator[str]:
+def _ended(
+    key: ChargeKey, charge: RealCharge, payment: Payment, living: Sequence[Entitlement], now: datetime
+) -> Iterator[str]:
     if payment.charge.payer != payer_of(charge):
         yield f"17: {key[1]} was paid by {payer_of(charge)}, and counts for {payment.charge.payer}"
     if (payment.charge.paid.amount, payment.charge.paid.currency) != _sum(charge):
@@ -60,7 +62,7 @@ def _ended(key: ChargeKey, charge: RealCharge, payment: Payment, living: Sequenc
     if payment.status is PaymentStatus.REFUNDED:
         yield f"7: {key[1]} counts as given back, and is not"
     disputed = isinstance(charge, Intent) and DisputeState.WITHDRAWN in charge.disputes.values()
-    if disputed and living:
+    if disputed and any(span.lasts(now) for span in living):
         yield f"9: {key[1]} was taken away in a dispute, and still opens a door"
     if payment.status is PaymentStatus.GRANTED and not disputed and len(living) != 1:
         yield f"4: {key[1]} is granted with {len(living)} grants"
