@@ -21,6 +21,7 @@ from adapters.sql import work as work_module
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.locks import hold
+from adapters.sql.migrate import newest_revision
 from adapters.sql.work import SqlUnitOfWork
 from application.ports import FoundBy, Report, Source
 from domain.errors import Unavailable
@@ -220,6 +221,21 @@ def test_a_database_that_was_never_migrated_is_unavailable(postgres_url: str, tm
                 act(SqlUnitOfWork(engine))
         assert SqlGauges(engine).schema_revision() is None
         engine.dispose()
+
+
+def test_a_disk_that_is_mounted_later_is_found_and_nothing_was_made_in_its_place(
+    migrated_sqlite: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "disk" / "tollgram.db"
+    engine = open_engine(f"sqlite:///{place}")
+    for act in (write, read):
+        with within(3):
+            act(SqlUnitOfWork(engine))
+    assert not place.exists()
+    shutil.copy(migrated_sqlite, place)
+    assert write(SqlUnitOfWork(engine))
+    assert SqlGauges(engine).schema_revision() == newest_revision()
+    engine.dispose()
 
 
 def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def open_engine(database_url: str, *, patient: bool = False) -> Engine:
         raise ValueError("a database's address is sqlite:///path or postgresql://user@host/name") from None
     match url.get_backend_name():
         case "sqlite":
-            engine = _sqlite(url)
+            engine = _sqlite(url, patient=patient)
         case "postgresql" | "postgres":
             engine = _postgresql(url, patient=patient)
         case other:
@@ -71,7 +71,7 @@ def _only_read(connection: Connection, cursor: object, statement: str, *_: objec
         raise AssertionError(f"a transaction that only reads was asked to {statement.split(maxsplit=1)[0]}")
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, *, patient: bool) -> Engine:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise ValueError(f"SQLite here is {sqlite3.sqlite_version}; it must be 3.37 or newer")
     if url.database in {None, "", ":memory:"}:
@@ -87,6 +87,18 @@ def _sqlite(url: URL) -> Engine:
         pool_use_lifo=True,
         connect_args={"timeout": LOCK_TIMEOUT_S, "check_same_thread": False, "cached_statements": 256},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def open_file(
+        dialect: object, record: object, arguments: tuple[Any, ...], settings: Mapping[str, Any]
+    ) -> sqlite3.Connection:
+        # Only a migration makes a database. While its disk is not mounted, a new one in its place would be empty, and
+        # whoever had opened that would keep to it also when the disk is back.
+        mode = "rwc" if patient else "rw"
+        opened: sqlite3.Connection = sqlite3.connect(
+            f"{Path(arguments[0]).absolute().as_uri()}?mode={mode}", uri=True, **settings
+        )
+        return opened
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, record: object) -> None:
