@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from adapters.sql import engine as engine_module
 from adapters.sql import work as work_module
+from adapters.sql.address import Address
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.locks import hold
@@ -285,6 +286,10 @@ def test_a_time_without_a_zone_is_refused(engine: Engine, sql_work: SqlUnitOfWor
         pytest.param("", "sqlite:///path or postgresql://", id="nothing"),
         pytest.param("canary", "sqlite:///path or postgresql://", id="no address"),
         pytest.param("mysql://u:canary@h/d", "not with mysql", id="another database"),
+        pytest.param(
+            "postgresql://u:canary@a:1,b:x/d", "host:port,host:port", id="several servers, one with a bad port"
+        ),
+        pytest.param("postgresql://u:canary@a:1,/d", "host:port,host:port", id="several servers, one without a name"),
         pytest.param("sqlite://", "must be a file", id="in memory"),
         pytest.param("sqlite:///:memory:", "must be a file", id="in memory, spelled out"),
     ],
@@ -319,6 +324,37 @@ def test_sqlite_is_set_up_so_that_a_commit_outlives_a_power_cut(sqlite_database:
         }
     engine.dispose()
     assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "several", "place"),
+    [
+        ("postgresql://u:p@db/t", {}, "db:5432/t"),
+        (
+            "postgresql://u:p@a:1,b/t",
+            {"host": "a,b", "port": "1,5432", "target_session_attrs": "read-write"},
+            "a:1,b:5432/t",
+        ),
+        (
+            "postgresql://a:1,[::1]:2/t?target_session_attrs=any",
+            {"host": "a,::1", "port": "1,2"},
+            "a:1,::1:2/t",
+        ),
+    ],
+)
+def test_of_several_servers_the_one_that_can_be_written_is_meant(url: str, several: dict[str, str], place: str) -> None:
+    address = Address.read(url)
+    assert dict(address.several) == several
+    assert address.place == place
+
+
+def test_the_first_server_that_answers_is_taken(postgres_database: str) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        several = postgres_database.replace("@", f"@127.0.0.1:{nobody.getsockname()[1]},")
+        engine = open_engine(several)
+        assert write(SqlUnitOfWork(engine))
+        engine.dispose()
 
 
 def test_options_in_the_address_are_kept(postgres_database: str) -> None:
