@@ -104,6 +104,12 @@ class Courier:
         self._places.clear()
         self.set_webhook(webhook)
 
+    def let_expire(self) -> None:
+        """The lifetime of all that waits is over."""
+        for update in self.pending():
+            update.expires_at = 0.0
+        self.set_webhook(self.webhook)
+
     async def send_outside_the_queue(
         self, update: Update, *, times: int, concurrent: bool, secret: str | None, why: str
     ) -> list[Attempt]:
