@@ -12,15 +12,16 @@ from typing import Final, Self, TypeVar
 
 import httpx
 
-from tests.integration.buying import ask, newcomer
+from tests.integration.buying import ask, invoice_for, newcomer
 from tests.integration.sandbox_server import Json, SandboxError, SandboxServer
 from tests.integration.service import Service, eventually
-from tests.integration.stripe_buying import ask_for_page
+from tests.integration.stripe_buying import ask_for_page, page_for
 
 HANDS: Final = 6
 PLAN: Final = "day_pass"
 BY_STRIPE: Final = "gold_1m"
 AFTER_TROUBLE_S: Final = 0.3
+PRESSES: Final = 10
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -93,9 +94,32 @@ def at_once(work: Callable[[S], T], over: Sequence[S], *, hands: int = HANDS) ->
         return list(pool.map(work, over))
 
 
+def bought(telegram: SandboxServer, service: Service, number: int) -> list[str]:
+    """So many purchases by new people, half by Stars and half by Stripe, and all that followed; the charges."""
+
+    def buy(place: int) -> str:
+        user = newcomer(telegram)
+        if place % 2:
+            return telegram.stripe.pay(page_for(service, user, BY_STRIPE)["session_id"]).payment_intent
+        message_id = invoice_for(service, user, PLAN)["telegram_message_id"]
+        for _ in range(PRESSES):  # who gets no answer in time presses again
+            if charge := telegram.pay(user, message_id).charge_id:
+                return charge
+        raise AssertionError("nobody answered a pre-checkout in time")
+
+    charges = at_once(buy, range(number))
+    quiet(telegram, service)
+    return charges
+
+
 def quiet(telegram: SandboxServer, service: Service, *, within_s: float = 120.0) -> None:
     """Until everything was delivered and nothing waits in the service's inbox."""
-    eventually(lambda: telegram.state()["waiting"] == 0, within_s=within_s)
+    try:
+        eventually(lambda: telegram.state()["waiting"] == 0, within_s=within_s)
+    except AssertionError:
+        waiting = [update for update in telegram.updates() if update["state"] == "waiting"]
+        last = [(update["kind"], len(update["attempts"]), update["attempts"][-2:]) for update in waiting[:3]]
+        raise AssertionError(f"{len(waiting)} updates were not delivered in {within_s:g} s; of some: {last}") from None
     resend(telegram)
     telegram.wait_idle(timeout_s=within_s)
     eventually(lambda: service.metrics().get("inbox_pending", -1.0) == 0, within_s=within_s)

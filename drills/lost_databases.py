@@ -13,12 +13,15 @@ from typing import Final
 
 import httpx
 
+from drills.checker import payments
 from drills.crowd import Crowd, quiet
 from drills.stage import Figures, Stage, require
+from tests.integration.sandbox_server import Json
 from tests.integration.service import LOOPBACK, Service, eventually
 from tests.standby import mortal_postgres, running_pair
 
 BETWEEN_FAILOVERS: Final = 8
+ENDS: Final = {"stopped at once": signal.SIGQUIT, "kill -9": signal.SIGKILL, "hung": signal.SIGSTOP}
 WHILE_AWAY_S: Final = 1.5
 DISK_MIB: Final = 48
 LITTLE_ROOM_MIB: Final = 4
@@ -29,33 +32,47 @@ class NoMount(Exception):
 
 
 def failovers(stage: Stage, number: int) -> Figures:
-    """The primary is killed and its synchronous standby promoted; the service follows by its address alone."""
-    took, acknowledged = [], 0
+    """The primary is killed or hangs, and its synchronous standby promoted; the service follows by its address."""
+    took: dict[str, list[float]] = {kind: [] for kind in ENDS}
+    acknowledged: set[int] = set()
     with running_pair() as pair, stage.service({"DATABASE_URL": pair.url}) as service:
         stage.telegram.faults(deliver_concurrently=2)
         with Crowd(stage.telegram, [service]) as crowd:
             for done in range(number):
                 crowd.wait_for(BETWEEN_FAILOVERS)
-                began = time.monotonic()
-                pair.kill_primary(signal.SIGKILL if done % 2 else signal.SIGQUIT)
-                acknowledged += sum(update["state"] == "delivered" for update in stage.telegram.updates("message"))
+                kind = list(ENDS)[done % len(ENDS)]
+                pair.kill_primary(ENDS[kind])
+                acknowledged |= {update["update_id"] for update in _delivered(stage)}
                 pair.promote()
-                promoted = time.monotonic()
-                eventually(lambda: _ready(service))
-                took.append((promoted - began, time.monotonic() - promoted))
+                took[kind].append(_until_ready(service))
                 crowd.wait_for(1)
                 pair.attach()
                 stage.progress(done + 1, number, f"failovers, {crowd.paid} paid")
         stage.telegram.faults()
         quiet(stage.telegram, service)
         verdict = stage.judge(service)
-    require(verdict)
+        settled = {record["charge_id"] for record in payments(service)}
+        lost = [one for one in _delivered(stage) if one["update_id"] in acknowledged and _charge(one) not in settled]
+    require(verdict, no_acknowledged_charge_was_lost=not lost)
     return {
         "failovers": number,
+        "acknowledged before one": len(acknowledged),
+        "of these lost": len(lost),
         **verdict.figures,
-        "standby promoted, longest": f"{max(one for one, _ in took):.2f} s",
-        "service followed, longest": f"{max(other for _, other in took):.2f} s",
+        **{f"followed, {kind}, longest": f"{max(times):.2f} s" for kind, times in took.items() if times},
     }
+
+
+def _delivered(stage: Stage) -> list[Json]:
+    """News of payments that the service has answered with 200."""
+    return [
+        update for update in stage.telegram.updates("message") if update["state"] == "delivered" and _charge(update)
+    ]
+
+
+def _charge(update: Json) -> str:
+    paid = update["update"]["message"].get("successful_payment", {})
+    return str(paid.get("telegram_payment_charge_id", ""))
 
 
 def _ready(service: Service) -> bool:

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from drills.checker import payments, taken
-from drills.crowd import at_once, quiet
+from drills.crowd import at_once, bought, quiet
 from drills.stage import Figures, Stage, require
-from tests.integration.buying import invoice_for, newcomer
 from tests.integration.sandbox_server import Json, SandboxServer
 from tests.integration.service import Service, eventually
-from tests.integration.stripe_buying import page_for
 
 BATCH: Final = 250
 HANGS: Final = 3
@@ -48,11 +46,13 @@ def refund_timeouts(stage: Stage, number: int) -> Figures:
     kills = hung = 0
     with stage.service() as service:
         for start in range(0, number, BATCH):
-            charges = _bought(stage, service, min(BATCH, number - start))
+            charges = bought(telegram, service, min(BATCH, number - start))
             ids = {record["charge_id"]: record["payment_id"] for record in payments(service)}
             thoroughly = start == 0 and number > BATCH
             if thoroughly:
-                hung += _hang(telegram, service, ids, [charge for charge in charges if _is_stars(charge)][:HANGS])
+                slow = [charge for charge in charges if _is_stars(charge)][:HANGS]
+                hung += _hang(telegram, service, ids, slow)
+                charges = [charge for charge in charges if charge not in slow]
             first, *_ = STEPS
             for step, faults in STEPS.items():
                 seen = _Seen.so_far(telegram)
@@ -69,7 +69,7 @@ def refund_timeouts(stage: Stage, number: int) -> Figures:
             telegram.faults()
             telegram.stripe.faults()
             eventually(lambda charges=charges: not _pending(service, charges), within_s=240)
-            stage.progress(start + len(charges), number, "refunds")
+            stage.progress(min(start + BATCH, number), number, "refunds")
         quiet(telegram, service)
         verdict = stage.judge(service)
         refunds = [charge.times_returned for charge in taken(telegram)]
@@ -91,21 +91,6 @@ def refund_timeouts(stage: Stage, number: int) -> Figures:
         "given back twice": sum(times > 1 for times in refunds),
         "asked for again though done": needless,
     }
-
-
-def _bought(stage: Stage, service: Service, number: int) -> list[str]:
-    """Half by Stars and half by Stripe; the charges."""
-
-    def buy(place: int) -> str:
-        user = newcomer(stage.telegram)
-        if place % 2:
-            return stage.telegram.stripe.pay(page_for(service, user)["session_id"]).payment_intent
-        sent = invoice_for(service, user, "day_pass")
-        return stage.telegram.pay(user, sent["telegram_message_id"]).charge_id or ""
-
-    charges = at_once(buy, range(number))
-    quiet(stage.telegram, service)
-    return charges
 
 
 def _is_stars(charge: str) -> bool:

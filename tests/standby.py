@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -59,18 +59,19 @@ class Server:
         self.process, _ = start(self.programs, self.data, self.rights, self.settings, at=self.port)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """-9 for the server and each of its processes; SIGQUIT is its own word for "at once, without tidying up"."""
+        """-9 for the server and each of its processes. SIGQUIT is its own word for "at once, without tidying up"; with
+        SIGSTOP it only hangs: its connections stay open, and nothing answers.
+        """
         if self.process is None:
             return
-        family = _children(self.process.pid) if number == signal.SIGKILL else []
+        family = [] if number == signal.SIGQUIT else _children(self.process.pid)
         self.process.send_signal(number)
         for child in family:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(child, number)
-            except ProcessLookupError:
-                continue
-        self.process.wait()
-        self.process = None
+        if number != signal.SIGSTOP:
+            self.process.wait()
+            self.process = None
 
     def stop(self) -> None:
         if self.process is not None:
@@ -105,7 +106,7 @@ class Pair:
     def attach(self) -> None:
         """Make the standby anew from the primary, and have commits wait for it from now on."""
         new = self.standby
-        new.stop()
+        new.kill()
         shutil.rmtree(new.data, ignore_errors=True)
         source = f"postgresql://{USER}@127.0.0.1:{self.primary.port}/postgres?application_name=standby"
         new.program(
@@ -151,8 +152,8 @@ def running_pair() -> Iterator[Pair]:
             pair.attach()
             yield pair
         finally:
-            one.stop()
-            other.stop()
+            for server in (one, other):
+                server.kill()
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -132,7 +132,7 @@ class Service:
             **self.settings,
         }
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """A `tollgram` command with the service's settings."""
         return subprocess.run(
             [*TOLLGRAM, *arguments],
@@ -141,7 +141,7 @@ class Service:
             check=check,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout_s,
         )
 
     def start(self, *, ready: bool = True) -> None:
