@@ -24,7 +24,8 @@ BETWEEN_FAILOVERS: Final = 8
 ENDS: Final = {"stopped at once": signal.SIGQUIT, "kill -9": signal.SIGKILL, "hung": signal.SIGSTOP}
 WHILE_AWAY_S: Final = 1.5
 DISK_MIB: Final = 48
-LITTLE_ROOM_MIB: Final = 4
+LITTLE_ROOM_MIB: Final = 32
+"""The write-ahead log alone takes some four."""
 
 
 class NoMount(Exception):
@@ -172,7 +173,7 @@ def _fill(ballast: Path) -> None:
     with ballast.open("wb", buffering=0) as file:
         try:
             while True:
-                file.write(bytes(4096))
+                file.write(bytes(65536))
         except OSError:
             return
 

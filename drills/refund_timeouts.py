@@ -10,7 +10,7 @@ from drills.stage import Figures, Stage, require
 from tests.integration.sandbox_server import Json, SandboxServer
 from tests.integration.service import Service, eventually
 
-BATCH: Final = 250
+BATCH: Final = 50
 HANGS: Final = 3
 HANGS_S: Final = 11.0
 """Longer than the service waits for Telegram."""
@@ -60,15 +60,15 @@ def refund_timeouts(stage: Stage, number: int) -> Figures:
                 if step == first:
                     at_once(lambda charge, ids=ids: _order(service, ids[charge]), charges)  # type: ignore[misc]
                 if thoroughly:
-                    eventually(lambda seen=seen: seen.struck(telegram) > 0, within_s=120)
+                    eventually(lambda seen=seen: seen.struck(telegram) > 0, within_s=600)
                     service.kill()
                     service.start()
                     kills += 1
                 still = len(_pending(service, charges))
-                eventually(lambda seen=seen, still=still: seen.struck(telegram) >= 0.9 * still, within_s=120)
+                eventually(lambda seen=seen, still=still: seen.struck(telegram) >= 0.9 * still, within_s=600)
             telegram.faults()
             telegram.stripe.faults()
-            eventually(lambda charges=charges: not _pending(service, charges), within_s=240)
+            eventually(lambda charges=charges: not _pending(service, charges), within_s=600)
             stage.progress(min(start + BATCH, number), number, "refunds")
         quiet(telegram, service)
         verdict = stage.judge(service)
@@ -126,9 +126,9 @@ def _hang(telegram: SandboxServer, service: Service, ids: Mapping[str, str], cha
     telegram.faults(api_delay_s=HANGS_S, api_methods=GIVE)
     for charge in charges:
         _order(service, ids[charge])
-    eventually(lambda: len(telegram.calls(GIVE[0])) >= len(charges), within_s=120)
+    eventually(lambda: len(telegram.calls(GIVE[0])) >= len(charges), within_s=600)
     telegram.faults()
-    eventually(lambda: not _pending(service, charges), within_s=120)
+    eventually(lambda: not _pending(service, charges), within_s=600)
     return len(charges)
 
 

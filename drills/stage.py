@@ -1,11 +1,13 @@
 """What every drill stands on: a sandbox with its ledger of truth, a folder, services, and a line of progress."""
 
+import random
 import shutil
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +22,8 @@ TIME_SCALE: Final = 0.02
 """Telegram's patience in drills: its longest pause is some two seconds, a day half an hour."""
 PRE_CHECKOUT_DEADLINE_S: Final = 3.0
 SAY_EVERY_S: Final = 15.0
+STEADY_FROM: Final = 20_000
+STEADY_TO: Final = 32_000
 CALM: Final = {"RECONCILE_EVERY_SECONDS": "0"}
 """No reconciliation by itself, which would mend in silence what a drill is there to show."""
 
@@ -61,7 +65,7 @@ class Stage:
         """Paid by Stars and by Stripe, both of which report to it; on SQLite where no database is named."""
         place = self.folder / name
         place.mkdir(exist_ok=True)
-        with Service(place, self.telegram.url, self.settings(settings)) as running:
+        with Service(place, self.telegram.url, self.settings(settings), port=steady_port()) as running:
             set_webhooks(self.telegram, running)
             yield running
 
@@ -74,7 +78,7 @@ class Stage:
                 folder = self.folder / f"process-{place}"
                 folder.mkdir()
                 (folder / "catalog.toml").write_text(CATALOG)
-                other = Service(folder, self.telegram.url, self.settings(settings))
+                other = Service(folder, self.telegram.url, self.settings(settings), port=steady_port())
                 stack.callback(other.stop)
                 other.start(ready=False)
                 others.append(other)
@@ -87,6 +91,16 @@ class Stage:
 
     def judge(self, service: Service) -> Verdict:
         return judge(self.telegram, service)
+
+
+def steady_port() -> int:
+    """Free, and below those that outgoing connections are given: while a service is dead, whoever knocks at its port
+    again and again could otherwise be given that very port."""
+    for port in random.sample(range(STEADY_FROM, STEADY_TO), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports are taken")
 
 
 @contextmanager

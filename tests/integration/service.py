@@ -167,7 +167,7 @@ class Service:
                 if LOOPBACK.get(f"{self.url}/health/ready", timeout=5).is_success:
                     return
             time.sleep(0.05)
-        raise AssertionError(f"the service is not ready: {self.log_text()[-4000:]}")
+        raise AssertionError(f"the service is not ready (ended: {self.process.poll()}): {self.log_text()[-4000:]}")
 
     def kill(self) -> None:
         """kill -9: nothing is tidied up."""
