@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 SHARED := -n 2 --dist loadfile
 PYTEST := $(BIN)/python -m pytest
-CHECKED := src tests migrations $(wildcard bench)
+CHECKED := src tests drills migrations $(wildcard bench)
 
 export UV_PYTHON_DOWNLOADS := never
 
@@ -75,6 +75,10 @@ sim: $(INSTALLED)  ## a million payments in simulated storms; SEED=7 tells one s
 bench: $(INSTALLED)  ## how fast it is, against yardsticks taken in the same run
 	$(BIN)/python -m bench.run $(ARGS)
 
+.PHONY: drill
+drill: $(INSTALLED)  ## real processes die under load, and no money is lost; ARGS="failover --size 2" for some
+	$(BIN)/python -m drills.run $(ARGS)
+
 .PHONY: requirements
 requirements: $(INSTALLED)  ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes the newest
 	$(PIN) --output-file requirements/run.txt pyproject.toml
@@ -84,7 +88,7 @@ requirements: $(INSTALLED)  ## pin what pyproject.toml asks for, with hashes; UP
 .PHONY: clean
 clean:  ## remove what was installed and cached; var/ and .env stay
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find src tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests drills migrations -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs in seconds what takes pip a minute; pip brings only uv, and everything by its hash.
 $(INSTALLED): requirements/uv.txt requirements/dev.txt pyproject.toml

@@ -608,7 +608,7 @@ class MemoryRefundOrders(RefundOrders):
     def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[RefundOrder]:
         due = [waiting for waiting in self.state.refund_orders.values() if _claimable(waiting, now, lease)]
         claimed = []
-        for waiting in sorted(due, key=lambda one: one.order.asked_at)[:at_most]:
+        for waiting in sorted(due, key=lambda one: (one.due_at, one.order.asked_at))[:at_most]:
             order = replace(waiting.order, attempts=waiting.order.attempts + 1)
             self.state.refund_orders[order.key] = replace(waiting, order=order, claimed_until=now + lease)
             claimed.append(order)

@@ -130,30 +130,30 @@ def running_postgres(folder: Path | None = None, *, durable: bool = False) -> It
     """
     place = Path(tempfile.mkdtemp(prefix="tollgram-postgres-"))
     try:
-        rights = _Rights.here()
+        rights = Rights.here()
         rights.give(place)
-        programs = _within_reach(folder or binaries(), place, rights)
+        programs = within_reach(folder or binaries(), place, rights)
         data = place / "data"
-        _make_cluster(programs, data, rights, durable=durable)
+        make_cluster(programs, data, rights, durable=durable)
         settings = SETTINGS if durable else SETTINGS | HASTY_SETTINGS
-        process, port = _start(programs, data, rights, settings)
+        process, port = start(programs, data, rights, settings)
         try:
             yield Postgres(port=port, pid=process.pid, data=data)
         finally:
-            _stop(process)
+            stop(process)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rights:
+class Rights:
     """How to start a program so that PostgreSQL accepts it: it refuses to run as root."""
 
     prefix: tuple[str, ...]
     owner: pwd.struct_passwd | None
 
     @classmethod
-    def here(cls) -> "_Rights":
+    def here(cls) -> "Rights":
         setpriv = shutil.which("setpriv")
         dying_with_us = (setpriv, "--pdeathsig", "INT") if setpriv else ()
         if os.geteuid() != 0:
@@ -170,11 +170,11 @@ class _Rights:
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self.prefix, *map(str, command)], cwd="/", env=_environment(), capture_output=True, text=True, check=False
+            [*self.prefix, *map(str, command)], cwd="/", env=environment(), capture_output=True, text=True, check=False
         )
 
 
-def _within_reach(folder: Path, place: Path, rights: _Rights) -> Path:
+def within_reach(folder: Path, place: Path, rights: Rights) -> Path:
     """The same binaries where the unprivileged user can start them: a venv may lie in a closed home."""
     if _can_be_started(folder, rights):
         return folder
@@ -191,11 +191,11 @@ def _within_reach(folder: Path, place: Path, rights: _Rights) -> Path:
     return copied
 
 
-def _can_be_started(folder: Path, rights: _Rights) -> bool:
+def _can_be_started(folder: Path, rights: Rights) -> bool:
     return all(rights.run(folder / program, "--version").returncode == 0 for program in ("initdb", "postgres"))
 
 
-def _make_cluster(programs: Path, data: Path, rights: _Rights, *, durable: bool) -> None:
+def make_cluster(programs: Path, data: Path, rights: Rights, *, durable: bool) -> None:
     # Trust is enough: only this machine can reach the port, and nothing in there is anybody's.
     options = [f"--username={USER}", "--auth=trust", "--encoding=UTF8", "--locale=C"]
     made = rights.run(programs / "initdb", f"--pgdata={data}", *options, *([] if durable else ["--no-sync"]))
@@ -203,12 +203,13 @@ def _make_cluster(programs: Path, data: Path, rights: _Rights, *, durable: bool)
         raise PostgresFailed(f"initdb ended with {made.returncode}:\n{made.stdout}{made.stderr}")
 
 
-def _start(
-    programs: Path, data: Path, rights: _Rights, settings: Mapping[str, str]
+def start(
+    programs: Path, data: Path, rights: Rights, settings: Mapping[str, str], *, at: int | None = None
 ) -> tuple[subprocess.Popen[bytes], int]:
-    log = data.with_name("postgres.log")
+    """Running and taking connections, on the port `at` or on any that is free."""
+    log = data.with_name(f"{data.name}.log")
     for _ in range(TRIES_FOR_A_PORT):
-        port = _free_port()
+        port = at or free_port()
         options = [f"-c{name}={value}" for name, value in {**settings, "port": str(port)}.items()]
         command = [*rights.prefix, str(programs / "postgres"), "-D", str(data), *options]
         with log.open("wb") as output:
@@ -216,7 +217,7 @@ def _start(
             process = subprocess.Popen(
                 command,
                 cwd="/",
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -226,7 +227,7 @@ def _start(
             if _is_ready(process, port, data):
                 return process, port
         except BaseException:
-            _stop(process)
+            stop(process)
             raise
         printed = log.read_text(errors="replace")
         if "could not bind" not in printed:
@@ -256,7 +257,7 @@ def _is_ready(process: subprocess.Popen[bytes], port: int, data: Path) -> bool:
     return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """Without waiting for clients; without asking, where that takes too long."""
     for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         if process.poll() is None:
@@ -268,12 +269,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing of ours: PGDATA, PGPORT and their like would lead it elsewhere."""
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

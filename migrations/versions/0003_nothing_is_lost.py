@@ -133,7 +133,7 @@ def _refund_orders() -> None:
         sa.ForeignKeyConstraint(["payment_id"], ["payments.id"], name="fk_refund_orders_payment_id"),
         **STRICT,
     )
-    _index("ix_refund_orders_waiting", "refund_orders", ["asked_at"], ORDER_WAITS)
+    _index("ix_refund_orders_waiting", "refund_orders", ["due_at", "asked_at"], ORDER_WAITS)
     _index("ix_refund_orders_automatic", "refund_orders", ["asked_at"], "automatic = 1")
 
 

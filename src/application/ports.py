@@ -182,7 +182,7 @@ class RefundOrders(Protocol):
 
     @abstractmethod
     def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[RefundOrder]:
-        """Take up orders that are due, oldest first, none that somebody holds; each counts one more attempt."""
+        """Take up those that have been due longest, none that somebody holds; each counts one more attempt."""
 
     @abstractmethod
     def retry(self, order: RefundOrder, due_at: datetime, problem: str) -> None:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeGuard
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -28,9 +28,25 @@ def database_url(text: str) -> str:
     if scheme == "sqlite":
         if not rest.startswith("/") or rest.strip("/") in ("", ":memory:"):
             raise ValueError("must name a file: sqlite:///path, or sqlite:////path from the root")
-    elif _split(text) is None:
-        raise ValueError("must be postgresql://user@host:port/name; special characters in a password as %XX")
+    elif any(_split(one) is None for one in _one_server_each(text)):
+        raise ValueError(
+            "must be postgresql://user@host:port/name, of several servers postgresql://user@host:port,host:port/name; "
+            "special characters in a password as %XX"
+        )
     return text
+
+
+def _one_server_each(text: str) -> Iterator[str]:
+    """The same address once for each of its servers; one that is not written out is none."""
+    scheme, _, rest = text.partition("://")
+    end = next((place for place, letter in enumerate(rest) if letter in "/?#"), len(rest))
+    user, at, servers = rest[:end].rpartition("@")
+    if "," not in servers:
+        yield text
+        return
+    for server in servers.split(","):
+        # A port of 0 is refused, as is a server without a name.
+        yield f"{scheme}://{user}{at}{server if server.partition(':')[0] else 'nowhere:0'}{rest[end:]}"
 
 
 def passwords(database_url: str) -> tuple[str, ...]:

@@ -422,6 +422,10 @@ class SandboxServer:
         body = {"update_id": update_id, "times": times, "concurrent": concurrent, "bot": bot}
         return _deliveries(self._send("POST", "/redeliver", body))
 
+    def let_expire(self, *, bot: BotName = None) -> int:
+        """A day passes: what waits is never delivered. How many those were."""
+        return int(self._send("POST", "/expire", {"bot": bot})["expired"])
+
     def inject(
         self,
         update: Any = None,

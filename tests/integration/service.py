@@ -132,7 +132,7 @@ class Service:
             **self.settings,
         }
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """A `tollgram` command with the service's settings."""
         return subprocess.run(
             [*TOLLGRAM, *arguments],
@@ -141,7 +141,7 @@ class Service:
             check=check,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout_s,
         )
 
     def start(self, *, ready: bool = True) -> None:
@@ -167,7 +167,7 @@ class Service:
                 if LOOPBACK.get(f"{self.url}/health/ready", timeout=5).is_success:
                     return
             time.sleep(0.05)
-        raise AssertionError(f"the service is not ready: {self.log_text()[-4000:]}")
+        raise AssertionError(f"the service is not ready (ended: {self.process.poll()}): {self.log_text()[-4000:]}")
 
     def kill(self) -> None:
         """kill -9: nothing is tidied up."""

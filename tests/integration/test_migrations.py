@@ -36,7 +36,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(empty: str) -> Iterator[Engine]:
-    opened = open_engine(empty)
+    opened = open_engine(empty, patient=True)
     yield opened
     opened.dispose()
 

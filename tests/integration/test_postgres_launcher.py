@@ -125,8 +125,8 @@ def test_binaries_in_a_home_that_is_closed_to_others_are_started_all_the_same(te
 def test_a_port_where_another_server_answers_is_given_up(
     postgres: Postgres, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ports = iter([postgres.port, launcher._free_port()])
-    monkeypatch.setattr(launcher, "_free_port", lambda: next(ports))
+    ports = iter([postgres.port, launcher.free_port()])
+    monkeypatch.setattr(launcher, "free_port", lambda: next(ports))
 
     with running_postgres() as server:
         assert server.port != postgres.port

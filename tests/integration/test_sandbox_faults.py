@@ -6,9 +6,18 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.integration.sandbox_server import SandboxError, SandboxServer, WebhookReceiver
+from tests.integration.sandbox_server import Reply, SandboxError, SandboxServer, WebhookReceiver
+from tests.integration.service import eventually
 
 ADA = 1001
+INVOICE = {
+    "chat_id": ADA,
+    "title": "Gold",
+    "description": "Signals",
+    "payload": "gold",
+    "currency": "XTR",
+    "prices": [{"label": "Gold", "amount": 100}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +70,30 @@ def test_deliveries_are_held_back_until_they_are_let_go(telegram: SandboxServer,
     telegram.faults()
     telegram.wait_idle()
     assert len(receiver.received) == 1
+
+
+def test_what_waits_for_a_day_is_never_delivered(telegram: SandboxServer, receiver: WebhookReceiver) -> None:
+    receiver.answer = lambda update: Reply(status=503)
+    telegram.say(ADA, "hello")
+    eventually(lambda: receiver.received)
+    assert telegram.let_expire() == 1
+    telegram.wait_idle()
+    assert telegram.updates()[0]["state"] == "expired"
+    receiver.answer = receiver.approve
+    telegram.say(ADA, "hello again")
+    telegram.wait_idle()
+    assert telegram.updates()[1]["state"] == "delivered"
+
+
+def test_money_of_an_approved_payment_can_move_later(telegram: SandboxServer, receiver: WebhookReceiver) -> None:
+    sent = telegram.call("sendInvoice", INVOICE)
+    telegram.faults(hold_charges=True)
+    telegram.pay(ADA, sent["result"]["message_id"], wait=False)
+    eventually(lambda: receiver.updates("pre_checkout_query"))
+    assert telegram.ledger() == []
+    telegram.faults()
+    eventually(telegram.ledger)
+    assert telegram.ledger()[0]["pre_checkout"] == "approved"
 
 
 def test_calls_are_refused_so_many_times(telegram: SandboxServer) -> None:

@@ -18,9 +18,11 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from adapters.sql import engine as engine_module
 from adapters.sql import work as work_module
+from adapters.sql.address import Address
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.locks import hold
+from adapters.sql.migrate import newest_revision
 from adapters.sql.work import SqlUnitOfWork
 from application.ports import FoundBy, Report, Source
 from domain.errors import Unavailable
@@ -222,6 +224,21 @@ def test_a_database_that_was_never_migrated_is_unavailable(postgres_url: str, tm
         engine.dispose()
 
 
+def test_a_disk_that_is_mounted_later_is_found_and_nothing_was_made_in_its_place(
+    migrated_sqlite: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "disk" / "tollgram.db"
+    engine = open_engine(f"sqlite:///{place}")
+    for act in (write, read):
+        with within(3):
+            act(SqlUnitOfWork(engine))
+    assert not place.exists()
+    shutil.copy(migrated_sqlite, place)
+    assert write(SqlUnitOfWork(engine))
+    assert SqlGauges(engine).schema_revision() == newest_revision()
+    engine.dispose()
+
+
 def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 no database" * 200)
     with within(3):
@@ -269,6 +286,10 @@ def test_a_time_without_a_zone_is_refused(engine: Engine, sql_work: SqlUnitOfWor
         pytest.param("", "sqlite:///path or postgresql://", id="nothing"),
         pytest.param("canary", "sqlite:///path or postgresql://", id="no address"),
         pytest.param("mysql://u:canary@h/d", "not with mysql", id="another database"),
+        pytest.param(
+            "postgresql://u:canary@a:1,b:x/d", "host:port,host:port", id="several servers, one with a bad port"
+        ),
+        pytest.param("postgresql://u:canary@a:1,/d", "host:port,host:port", id="several servers, one without a name"),
         pytest.param("sqlite://", "must be a file", id="in memory"),
         pytest.param("sqlite:///:memory:", "must be a file", id="in memory, spelled out"),
     ],
@@ -303,6 +324,37 @@ def test_sqlite_is_set_up_so_that_a_commit_outlives_a_power_cut(sqlite_database:
         }
     engine.dispose()
     assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "several", "place"),
+    [
+        ("postgresql://u:p@db/t", {}, "db:5432/t"),
+        (
+            "postgresql://u:p@a:1,b/t",
+            {"host": "a,b", "port": "1,5432", "target_session_attrs": "read-write"},
+            "a:1,b:5432/t",
+        ),
+        (
+            "postgresql://a:1,[::1]:2/t?target_session_attrs=any",
+            {"host": "a,::1", "port": "1,2"},
+            "a:1,::1:2/t",
+        ),
+    ],
+)
+def test_of_several_servers_the_one_that_can_be_written_is_meant(url: str, several: dict[str, str], place: str) -> None:
+    address = Address.read(url)
+    assert dict(address.several) == several
+    assert address.place == place
+
+
+def test_the_first_server_that_answers_is_taken(postgres_database: str) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        several = postgres_database.replace("@", f"@127.0.0.1:{nobody.getsockname()[1]},")
+        engine = open_engine(several)
+        assert write(SqlUnitOfWork(engine))
+        engine.dispose()
 
 
 def test_options_in_the_address_are_kept(postgres_database: str) -> None:

@@ -10,9 +10,8 @@ import msgspec
 import psycopg
 from psycopg.abc import RV, PQGen
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
+from adapters.sql.address import Address
 from adapters.sql.column_types import POSTGRESQL
 from adapters.sql.errors import in_our_words
 
@@ -34,18 +33,17 @@ LOOKS: Final = "tollgram_looks"
 def open_engine(database_url: str, *, patient: bool = False) -> Engine:
     """A pool of connections to `sqlite:///path` or `postgresql://…`; none is opened yet.
 
+    Several PostgreSQL servers, `postgresql://user@one:5432,two:5432/name`, are tried in turn, and the one that can be
+    written is taken: so the service follows where a standby is promoted.
     `patient` is for migrations, which may take their time. Raises ValueError for any other address; no message bears
     the address, which may hold a password.
     """
-    try:
-        url = make_url(database_url)
-    except ArgumentError:
-        raise ValueError("a database's address is sqlite:///path or postgresql://user@host/name") from None
-    match url.get_backend_name():
+    address = Address.read(database_url)
+    match address.url.get_backend_name():
         case "sqlite":
-            engine = _sqlite(url)
+            engine = _sqlite(address.url, patient=patient)
         case "postgresql" | "postgres":
-            engine = _postgresql(url, patient=patient)
+            engine = _postgresql(address, patient=patient)
         case other:
             raise ValueError(f"a database's address begins with sqlite:/// or postgresql://, not with {other}:")
     event.listen(engine, "handle_error", in_our_words, retval=True)
@@ -71,7 +69,7 @@ def _only_read(connection: Connection, cursor: object, statement: str, *_: objec
         raise AssertionError(f"a transaction that only reads was asked to {statement.split(maxsplit=1)[0]}")
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, *, patient: bool) -> Engine:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise ValueError(f"SQLite here is {sqlite3.sqlite_version}; it must be 3.37 or newer")
     if url.database in {None, "", ":memory:"}:
@@ -87,6 +85,18 @@ def _sqlite(url: URL) -> Engine:
         pool_use_lifo=True,
         connect_args={"timeout": LOCK_TIMEOUT_S, "check_same_thread": False, "cached_statements": 256},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def open_file(
+        dialect: object, record: object, arguments: tuple[Any, ...], settings: Mapping[str, Any]
+    ) -> sqlite3.Connection:
+        # Only a migration makes a database. While its disk is not mounted, a new one in its place would be empty, and
+        # whoever had opened that would keep to it also when the disk is back.
+        mode = "rwc" if patient else "rw"
+        opened: sqlite3.Connection = sqlite3.connect(
+            f"{Path(arguments[0]).absolute().as_uri()}?mode={mode}", uri=True, **settings
+        )
+        return opened
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, record: object) -> None:
@@ -105,7 +115,8 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, *, patient: bool) -> Engine:
+def _postgresql(address: Address, *, patient: bool) -> Engine:
+    url = address.url
     settings = {
         # Times come back in the session's zone, and year 9999 does not fit every zone.
         "timezone": "UTC",
@@ -133,6 +144,7 @@ def _postgresql(url: URL, *, patient: bool) -> Engine:
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "tollgram",
             "options": " ".join(options).strip(),
+            **address.several,
         },
     )
     connect = psycopg.Connection.connect if patient else ImpatientConnection.connect

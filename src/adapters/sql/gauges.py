@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Engine, Select, Text, bindparam, column, func, inspect, select, table, text
 
@@ -105,6 +106,8 @@ class SqlGauges:
 
     def schema_revision(self) -> str | None:
         """The migration that the database is at; None where it was never migrated."""
+        if self._engine.dialect.name == "sqlite" and not Path(str(self._engine.url.database)).is_file():
+            return None
         with self._engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None

@@ -13,7 +13,7 @@ from application.ports import ChargeKey, RefundOrder, RefundOrders
 from domain.payment import Provider
 
 _TABLE = schema.refund_orders
-_CLAIMS = Claims(_TABLE, waits=schema.order_waits, oldest=[_TABLE.c.asked_at])
+_CLAIMS = Claims(_TABLE, waits=schema.order_waits, oldest=[_TABLE.c.due_at, _TABLE.c.asked_at])
 _CHARGE = and_(_TABLE.c.charge_id == bindparam("charge"), _TABLE.c.provider == bindparam("by"))
 _OPEN = select(_TABLE).where(_CHARGE, schema.order_waits)
 _FAILED_BEFORE = delete(_TABLE).where(_CHARGE, _TABLE.c.failed_at.is_not(None))

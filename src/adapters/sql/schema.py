@@ -265,7 +265,7 @@ refund_orders = Table(
     **STRICT,
 )
 order_waits = and_(refund_orders.c.done_at.is_(None), refund_orders.c.failed_at.is_(None))
-Index("ix_refund_orders_waiting", refund_orders.c.asked_at, **_where(order_waits))
+Index("ix_refund_orders_waiting", refund_orders.c.due_at, refund_orders.c.asked_at, **_where(order_waits))
 Index("ix_refund_orders_automatic", refund_orders.c.asked_at, **_where(refund_orders.c.automatic == text("1")))
 
 ledger_marks = Table(

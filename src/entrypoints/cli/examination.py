@@ -6,10 +6,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
-
 from adapters.catalog_file import CatalogError, read_catalog
 from adapters.clock import SystemClock
+from adapters.sql.address import Address
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.telegram.bot_api import BotApi, BotApiError, Refused
@@ -100,12 +99,11 @@ def _env_file(written: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    address = make_url(settings.database_url)
-    sqlite = address.get_backend_name() == "sqlite"
-    if sqlite and not Path(str(address.database)).is_file():
-        yield Finding(Verdict.WRONG, "database", f"there is none yet at {address.database}", "Run: tollgram migrate")
+    address = Address.read(settings.database_url)
+    place = address.place
+    if address.url.get_backend_name() == "sqlite" and not Path(place).is_file():
+        yield Finding(Verdict.WRONG, "database", f"there is none yet at {place}", "Run: tollgram migrate")
         return
-    place = address.database if sqlite else f"{address.host or 'localhost'}:{address.port or 5432}/{address.database}"
     engine = open_engine(settings.database_url)
     gauges = SqlGauges(engine)
     try:

@@ -11,6 +11,8 @@ from entrypoints.sandbox.people import Bot, Json, User
 from entrypoints.sandbox.refusal import bad_request
 from entrypoints.sandbox.telegram import Telegram
 
+LOOK_AGAIN_S = 0.2
+
 
 @dataclass(slots=True, kw_only=True)
 class PreCheckout:
@@ -83,6 +85,8 @@ class Checkout:
             if not approved:
                 status = "refused" if message else "timeout"
                 return Outcome(status=status, error_message=message, pre_checkout_query_id=query_id)
+        while telegram.weather.at(bot.id).hold_charges:
+            await asyncio.sleep(LOOK_AGAIN_S)
         charge = self._take(bot, attempt, terms)
         return Outcome(
             status="paid", charge_id=charge.charge_id, update_id=charge.update_id, pre_checkout_query_id=query_id

@@ -104,6 +104,12 @@ class Courier:
         self._places.clear()
         self.set_webhook(webhook)
 
+    def let_expire(self) -> None:
+        """The lifetime of all that waits is over."""
+        for update in self.pending():
+            update.expires_at = 0.0
+        self.set_webhook(self.webhook)
+
     async def send_outside_the_queue(
         self, update: Update, *, times: int, concurrent: bool, secret: str | None, why: str
     ) -> list[Attempt]:
@@ -223,7 +229,7 @@ class Courier:
         except httpx.ConnectError:
             attempt.error = "Connection refused"
             return
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except Exception:  # a process that dies in the middle breaks the client in ways of which httpx knows nothing
             attempt.error = "Webhook connection closed"
             return
         attempt.status = response.status_code

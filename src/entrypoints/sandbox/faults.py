@@ -29,6 +29,8 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     forge_at: ForgeAt = "both"
     """Where the three above are put in: the pre-checkout query, the payment, or both."""
     skip_pre_checkout: bool = False
+    hold_charges: bool = False
+    """Money of approved payments moves when this is switched off: buyers think it over, with the bot's yes in hand."""
     refund_from_bot: bool = False
     """`refunded_payment` bears the bot as `from`."""
 

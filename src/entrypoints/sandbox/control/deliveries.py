@@ -1,4 +1,4 @@
-"""Deliveries beside the queues: an update once more, and updates that nobody made."""
+"""Deliveries beside the queues: an update once more, updates that nobody made, and those that nobody gets."""
 
 import base64
 import binascii
@@ -58,6 +58,16 @@ async def redeliver(request: Asked) -> Json:
         if update.id == wanted.update_id and update.bot_id == bot.id:
             return await _send(telegram, bot, update, wanted, why="redelivery")
     raise Impossible(404, f"no update {wanted.update_id}")
+
+
+@post("/expire", status_code=200)
+async def expire(request: Asked) -> Json:
+    """A day passes: what waits is never delivered."""
+    wanted, telegram = await read(request, Act), telegram_of(request)
+    courier = telegram.couriers[telegram.bot(wanted.bot).id]
+    waiting = len(courier.pending())
+    courier.let_expire()
+    return {"expired": waiting}
 
 
 @post("/inject", status_code=200)
@@ -160,4 +170,4 @@ async def _send(
     return {"update_id": update.id, "number": update.number, "attempts": [attempt.view() for attempt in attempts]}
 
 
-handlers = [redeliver, inject, forge]
+handlers = [redeliver, expire, inject, forge]

@@ -194,7 +194,7 @@ class Postman:
         except httpx.ConnectError:
             attempt.error = "Connection refused"
             return
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except Exception:  # a process that dies in the middle breaks the client in ways of which httpx knows nothing
             attempt.error = "Connection closed"
             return
         attempt.status = response.status_code
