@@ -179,15 +179,15 @@ def test_an_order_counts_who_takes_it_up(work: UnitOfWork) -> None:
     assert [one.attempts for one in take_up(work, 2 * MINUTE)] == [2, 2]
 
 
-def test_an_order_that_fails_again_and_again_stands_behind_one_that_nobody_has_tried(sql_work: UnitOfWork) -> None:
-    failing, new = payments(sql_work, 2)
-    with sql_work.begin() as tx:
+def test_an_order_that_fails_again_and_again_stands_behind_one_that_nobody_has_tried(work: UnitOfWork) -> None:
+    failing, new = payments(work, 2)
+    with work.begin() as tx:
         tx.refund_orders.add([order(failing), order(new, 30)])
     for pause in range(1, 60):
-        [taken] = take_up(sql_work, pause * SECOND, at_most=1)
+        [taken] = take_up(work, pause * SECOND, at_most=1)
         if taken.key == new.charge.key:
             break
-        with sql_work.begin() as tx:
+        with work.begin() as tx:
             tx.refund_orders.retry(taken, NOON + pause * SECOND, "it does not answer")
     assert pause <= 32, "as soon as it was due itself"
 

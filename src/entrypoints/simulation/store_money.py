@@ -322,7 +322,7 @@ class StoreRefundOrders(Port, RefundOrders):
         rows = self._s.find(self._t.orders, self._t.orders_waiting, True)
         due = [row for row in rows if claimable(row.due_at, row.claimed_until, now, lease)]
         claimed = []
-        for row in sorted(due, key=lambda row: (row.order.asked_at, row.order.charge_id))[:at_most]:
+        for row in sorted(due, key=lambda row: (row.due_at, row.order.asked_at, row.order.charge_id))[:at_most]:
             self._s.statement("refund_orders.claimed")
             order = replace(row.order, attempts=row.order.attempts + 1)
             self._change(order.key, partial(_taken_up, order=order, until=now + lease))
