@@ -350,10 +350,12 @@ class Container(containers.DeclarativeContainer):
         settings.provided.reconcile_every,
     )
     workers: providers.Provider[list[Worker]] = providers.List(
-        # A few, so that one that waits for Stripe does not hold up the others.
+        # A few of each, so that one that waits for a provider does not hold up the others.
         providers.Singleton(Worker, "inbox", work_inbox),
         providers.Singleton(Worker, "inbox-2", work_inbox),
         providers.Singleton(Worker, "inbox-3", work_inbox),
         providers.Singleton(Worker, "refunds", carry_refunds, refund_bell),
+        providers.Singleton(Worker, "refunds-2", carry_refunds, refund_bell),
+        providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
     )
