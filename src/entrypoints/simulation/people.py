@@ -9,7 +9,7 @@ from application.messages import InvoiceMessage
 from application.ports import Page
 from domain.catalog import Method
 from domain.errors import Refusal
-from domain.ids import UserId
+from domain.ids import PlanCode, UserId
 from domain.invoice import Terms
 from domain.money import Money
 from domain.payment import DisputeState, PaymentStatus, Provider
@@ -118,7 +118,7 @@ class People:
         service = self.town.services[0]
         terms = Terms(
             invoice_id=service.ids.invoice(),
-            plan_code=type(PLANS[0].code)("long_gone"),
+            plan_code=PlanCode("long_gone"),
             issued_at=self.town.world.now,
             payer=user,
             price=Money(amount=10, currency="XTR"),

@@ -16,7 +16,7 @@ from entrypoints.simulation.service import Service
 from entrypoints.simulation.shop_window import REFUNDS_PER_HOUR
 from entrypoints.simulation.store import StoreUnitOfWork
 from entrypoints.simulation.store_money import StoreEntitlements, StorePayments
-from entrypoints.simulation.store_rest import StoreOutbox
+from entrypoints.simulation.store_outbox import StoreOutbox
 from entrypoints.simulation.store_rows import LetterRow, PaymentRow
 from entrypoints.simulation.store_transaction import StoreTransaction
 

@@ -11,16 +11,15 @@ from entrypoints.simulation.store_money import (
     StoreEntitlements,
     StoreInvoices,
     StorePayments,
-    StoreRefundOrders,
-    StoreRefunds,
 )
+from entrypoints.simulation.store_outbox import StoreOutbox
+from entrypoints.simulation.store_refunds import StoreRefundOrders, StoreRefunds
 from entrypoints.simulation.store_rest import (
     StoreAttempts,
     StoreCheckouts,
     StoreCustomers,
     StoreInbox,
     StoreLedgerMarks,
-    StoreOutbox,
     StoreStripeEvents,
     StoreTrail,
     StoreUpdates,
