@@ -125,14 +125,14 @@ def test_what_is_kept_in_a_transaction_that_breaks_off_is_not_kept(work: UnitOfW
     assert claim(work) == []
 
 
-def test_of_many_who_claim_at_once_each_gets_others(work: UnitOfWork) -> None:
-    keep(work, *(report(number) for number in range(40)))
+def test_of_many_who_claim_at_once_each_gets_others(sql_work: SqlUnitOfWork) -> None:
+    keep(sql_work, *(report(number) for number in range(40)))
     claimed: list[KeptReport] = []
     start = threading.Barrier(4)
 
     def worker() -> None:
         start.wait()
-        while due := claim(work, at_most=1):
+        while due := claim(sql_work, at_most=1):
             claimed.extend(due)
 
     threads = [threading.Thread(target=worker) for _ in range(4)]

@@ -17,7 +17,7 @@ from tests.integration.stripe_buying import buy_by_stripe
 
 NEEDS_A_MOUNT = ("sqlite-disk-away", "sqlite-disk-full")
 OF_REFUNDS = "refund-timeouts"
-OF_BACKUPS = ("backup-on-sqlite", "backup-on-postgresql")
+OF_BACKUPS = ("backup-on-sqlite",)
 OTHERS = sorted(
     name for name, drill in DRILLS.items() if drill.short and name not in (*NEEDS_A_MOUNT, *OF_BACKUPS, OF_REFUNDS)
 )

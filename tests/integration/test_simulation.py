@@ -1,6 +1,7 @@
 """The whole service lives through simulated storms, and nothing that it promises is broken; planted bugs are found."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,72 +9,52 @@ from pathlib import Path
 import pytest
 
 from entrypoints.simulation.sabotage import BUGS
-from entrypoints.simulation.scripts import SCRIPTS, play
-from entrypoints.simulation.seeds import SOMETIMES, run_seed, run_seeds
+from entrypoints.simulation.scripts import SCRIPTS
+from entrypoints.simulation.seeds import SOMETIMES
 
 SIM = Path(sys.executable).parent / "tollgram-sim"
 SEEDS = 500
-BREAKS_A_COMMIT = ("no UNIQUE", "look up, then insert")
-"""Bugs that need two processes at the same place at the same moment, and so more seeds."""
+"""Seeds that once failed, each by a fault that is mended, are among them: 16, 31, 32, 40, 65, 77, 120, 284, 479."""
 
 
-def simulate(*arguments: str, within_s: float = 900.0) -> subprocess.CompletedProcess[str]:
+def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     """In processes of its own, whose lines nobody counts: that would take three times as long."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    return subprocess.run(
-        [SIM, *arguments], capture_output=True, text=True, timeout=within_s, env=environment, check=False
-    )
+    return subprocess.run([SIM, *arguments], capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def report() -> str:
+    ran = simulate("--seeds", str(SEEDS), "--rounds", "1", "--quick")
+    print(ran.stdout)
+    assert ran.returncode in (0, 1), ran.stderr
+    return ran.stdout
 
 
 @pytest.mark.threat(26)
 @pytest.mark.threat(27)
 @pytest.mark.threat(50)
 @pytest.mark.threat(51)
-@pytest.mark.timeout(1000)
-def test_five_hundred_storms_and_a_crash_at_every_point_break_no_promise() -> None:
-    ran = simulate("--seeds", str(SEEDS), "--rounds", "0")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "Violations: 0\n" in ran.stdout
-    assert f"Happened at least once: {len(SOMETIMES)} of {len(SOMETIMES)}\n" in ran.stdout
-    print(ran.stdout.split("| happened")[0])
+@pytest.mark.timeout(1200)
+def test_five_hundred_storms_and_a_crash_at_every_point_break_no_promise(report: str) -> None:
+    assert re.search(rf"^Seeds: {SEEDS}, with 5\d,\d{{3}} payments", report), report
+    assert re.search(rf"^Crashes: one at each of \d,\d{{3}} points of {len(SCRIPTS)} scripts", report, re.MULTILINE)
+    assert "Violations: 0\n" in report
+
+
+def test_every_fault_and_every_row_of_the_table_of_endings_came_up(report: str) -> None:
+    assert f"Happened at least once: {len(SOMETIMES)} of {len(SOMETIMES)}\n" in report
+
+
+def test_every_planted_bug_is_caught(report: str) -> None:
+    assert f"Planted bugs caught: {len(BUGS)} of {len(BUGS)}\n" in report
 
 
 def test_the_same_seed_gives_the_same_story_to_the_letter() -> None:
-    stories: list[list[str]] = [[], []]
-    first, second = (run_seed(7, payments=30, listener=story.append) for story in stories)
-    assert stories[0] == stories[1]
-    assert len(stories[0]) > 100
-    assert first == second
-
-
-def test_another_seed_gives_another_story() -> None:
-    assert run_seed(7, payments=10).seen != run_seed(8, payments=10).seen
-
-
-@pytest.mark.parametrize("seed", [16, 32, 40, 65, 77, 120])
-def test_seeds_that_once_failed_hold_for_good(seed: int) -> None:
-    assert run_seed(seed).violations == ()
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_a_small_story_by_itself_ends_well(script: str) -> None:
-    played = play(script)
-    assert played.outcome.violations == ()
-    assert played.left, "nobody has paid"
-
-
-@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug not in {*BREAKS_A_COMMIT, "lease by the wall clock"}])
-def test_a_planted_bug_is_caught(bug: str) -> None:
-    found = (run_seed(seed, make=BUGS[bug]).violations for seed in range(1, 51))
-    assert any(found), f"fifty seeds did not notice: {bug}"
-
-
-def test_what_many_seeds_found_is_summed_up() -> None:
-    total = run_seeds(range(3))
-    assert total.seeds == 3
-    assert total.payments >= 300
-    assert total.failed == []
-    assert set(total.never) < set(SOMETIMES), "three seeds can't show everything"
+    first, second, other = (simulate("--seed", seed) for seed in ("7", "7", "8"))
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stdout.count("\n") > 100
+    assert first.stdout == second.stdout != other.stdout
 
 
 def test_a_story_is_told_line_by_line() -> None:

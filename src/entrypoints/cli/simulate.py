@@ -1,7 +1,7 @@
 """`tollgram-sim`: many seeds at once, one of them as a readable story, every crash point, and the planted bugs."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +32,7 @@ CHUNK = 10
 @click.option("--seeds", type=click.IntRange(1), default=10_000, show_default=True, help="How many seeds to run.")
 @click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
 @click.option("--rounds", type=click.IntRange(0), default=5, show_default=True, help="Rounds to catch each bug in.")
+@click.option("--quick", is_flag=True, help="Crash points on one kind of store only.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
 @click.option("--report", "to", type=click.Path(path_type=Path), default=None, help="Write the report here, too.")
 def main(  # noqa: PLR0917 - as many as there are options
@@ -42,6 +43,7 @@ def main(  # noqa: PLR0917 - as many as there are options
     seeds: int,
     first: int,
     rounds: int,
+    quick: bool,
     jobs: int,
     to: Path | None,
 ) -> None:
@@ -55,7 +57,7 @@ def main(  # noqa: PLR0917 - as many as there are options
         if seed is not None or script is not None:
             code = _tell(seed, script, crash, bug)
         else:
-            code = _run(range(first, first + seeds), rounds, jobs, to)
+            code = _run(range(first, first + seeds), rounds, (False,) if quick else (False, True), jobs, to)
     except Exception as error:
         code = code_of(error)
     raise SystemExit(code)
@@ -71,7 +73,7 @@ def _needs_greenlet() -> None:
         ) from None
 
 
-def _run(seeds: range, rounds: int, jobs: int, to: Path | None) -> int:
+def _run(seeds: range, rounds: int, stores: Sequence[bool], jobs: int, to: Path | None) -> int:
     from entrypoints.simulation.report import Report
     from entrypoints.simulation.sabotage import BUGS
     from entrypoints.simulation.scripts import SCRIPTS, crash_everywhere
@@ -80,8 +82,8 @@ def _run(seeds: range, rounds: int, jobs: int, to: Path | None) -> int:
     report, began = Report(), time.monotonic()
     chunks = [range(at, min(at + CHUNK, seeds.stop)) for at in range(seeds.start, seeds.stop, CHUNK)]
     with ProcessPoolExecutor(jobs) as pool:
-        # The longest first, so that no process ends with nothing to do.
-        report.crashes += _shown("crash points", len(SCRIPTS), pool.map(crash_everywhere, SCRIPTS))
+        plays = [(script, one_writer) for one_writer in stores for script in SCRIPTS]
+        report.crashes += _shown("crash points", len(plays), pool.map(crash_everywhere, *zip(*plays, strict=True)))
         for part in _shown("seeds", len(chunks), pool.map(run_seeds, chunks)):
             report.total.join(part)
         if rounds:

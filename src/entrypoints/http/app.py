@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
 from domain.errors import Refusal
+from entrypoints import shapes
 from entrypoints.container import Container
 from entrypoints.http import billing, checks, openapi, operations, payments, purchases, stripe_webhook, webhook
 from entrypoints.http.bodies import json_text
@@ -47,6 +48,7 @@ def create_app(container: Container) -> ASGIApp:
     async def running(_app: Litestar) -> AsyncIterator[None]:
         relay, desk, stripe_desk = container.relay(), container.update_desk(), container.stripe_desk()
         workers = container.workers()
+        shapes.get_ready()
         relay.start()
         for worker in workers:
             worker.start()

@@ -13,6 +13,10 @@ EVERY_BOUNDARY_FROM: Final = 5_000
 """Seeds, from which on a process must have died at every boundary: some of them are rarely come to."""
 
 
+def _named(crashes: Crashes) -> str:
+    return f"{crashes.script!r} on {'SQLite' if crashes.one_writer else 'PostgreSQL'}"
+
+
 @dataclass(slots=True)
 class Report:
     total: Sum = field(default_factory=Sum)
@@ -34,15 +38,20 @@ class Report:
         total = self.total
         points = sum(script.points for script in self.crashes)
         died = sum(script.died for script in self.crashes)
+        scripts = {one.script for one in self.crashes}
         struck = len(total.boundaries) - len(total.unstruck)
         lines = [
             f"Seeds: {total.seeds:,}, with {total.payments:,} payments and {total.points:,} points to go wrong at",
-            f"Crashes: one at each of {points:,} points of {len(self.crashes)} scripts; {died:,} hit a process",
+            f"Crashes: one at each of {points:,} points of {len(scripts)} scripts; {died:,} hit a process",
             f"Time: {self.seconds:.0f} s, {jobs} processes, Python {sys.version.split()[0]}",
             "",
             f"Violations: {len(total.failed) + sum(bool(script.failed) for script in self.crashes)}",
             *(f"- seed {outcome.seed}: {outcome.violations[0]}" for outcome in total.failed[:SHOWN]),
-            *(f"- {script.script!r}: {script.failed[0]}" for script in self.crashes if script.failed),
+            *(
+                f"- {script.script!r}{' on SQLite' if script.one_writer else ''}: {script.failed[0]}"
+                for script in self.crashes
+                if script.failed
+            ),
             "",
             f"Happened at least once: {len(SOMETIMES) - len(total.never)} of {len(SOMETIMES)}",
             *(f"- never: {name}" for name in total.never),

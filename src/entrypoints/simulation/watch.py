@@ -16,7 +16,8 @@ from entrypoints.simulation.store_tables import Commit
 from entrypoints.simulation.truth import Truth
 
 CLOCKS_DIFFER = timedelta(seconds=60)
-SECRET = "canary"  # noqa: S105 - what all secrets of the simulation contain
+CANARY = "canary"
+"""All secrets of the simulation contain it."""
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Watch:
         self.no_secret(letter.message)
 
     def no_secret(self, output: object) -> None:
-        if SECRET in str(output):
+        if CANARY in str(output):
             self._say("18: a secret was said")
 
     # Rows -------------------------------------------------------------------------------------------------------------
