@@ -5,7 +5,7 @@ INSTALLED := .venv/installed
 UV := $(BIN)/uv pip --quiet
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
-SHARED := -n 2 --dist loadfile
+SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest
 CHECKED := src tests drills migrations $(wildcard bench)
 

@@ -15,7 +15,7 @@ from tests.integration.buying import buy, newcomer
 from tests.integration.service import Service
 from tests.integration.stripe_buying import buy_by_stripe
 
-NEEDS_A_MOUNT = ("sqlite-disk-away", "sqlite-disk-full")
+NEEDS_A_MOUNT = ("sqlite-disk-full",)
 OF_REFUNDS = "refund-timeouts"
 OF_BACKUPS = ("backup-on-sqlite",)
 OTHERS = sorted(
