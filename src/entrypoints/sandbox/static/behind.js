@@ -228,9 +228,14 @@ function tidy(text) {
   try { return JSON.parse(text); } catch { return text; }
 }
 
+// Answers may overtake each other; only the newest question's is shown.
+let newestQuestion = 0;
+
 export async function showWhatTheServiceSays(state, viewer) {
+  const question = ++newestQuestion;
   const place = byId("says");
   const asked = state.service_url ? await ask(`/service?user_id=${viewer.id}`).catch(() => ({ answers: [] })) : { answers: [] };
+  if (question !== newestQuestion) return;
   place.hidden = !state.service_url;
   if (!state.service_url) return;
   asked.answers.sort((a, b) => Number(b.answer?.allowed === true) - Number(a.answer?.allowed === true));
