@@ -10,6 +10,7 @@ from domain.catalog import Method
 from domain.errors import Conflict, Refusal
 from domain.ids import UserId
 from domain.payment import DisputeState, Payment, PaymentStatus
+from entrypoints.simulation.memory import tidied_seldom
 from entrypoints.simulation.people import STRANGERS_FROM, People
 from entrypoints.simulation.service import Service
 from entrypoints.simulation.shop_window import PLANS
@@ -233,8 +234,10 @@ def play(
         town.watch.violations.append(f"21: {script!r} does not end: {town.waiting()}")
     payments = [row.payment for row in town.store.tables.payments.rows.values()]
     living = [span for span in town.store.tables.entitlements.rows.values() if span.revoked_at is None]
+    outcome = outcome_of(0, town)
+    world.end()
     return Played(
-        outcome_of(0, town),
+        outcome,
         tuple(sorted((one.charge.payer, str(one.status), one.quarantine_reason) for one in payments)),
         Counter((span.user_id, span.plan_code) for span in living),
     )
@@ -256,10 +259,14 @@ def crash_everywhere(script: str, one_writer: bool) -> Crashes:
     """`one_writer`: on SQLite instead of PostgreSQL."""
     calm = play(script, one_writer=one_writer)
     died, failed = 0, list(calm.outcome.violations)
-    for point in range(1, calm.outcome.points + 1):
-        crashed = play(script, crash_at=point, one_writer=one_writer)
-        died += crashed.outcome.seen["a process died"]
-        failed += [f"crash at point {point}: {violation}" for violation in crashed.outcome.violations]
-        if (crashed.left, crashed.held) != (calm.left, calm.held):
-            failed.append(f"crash at point {point}: {crashed.left} {crashed.held}; without it {calm.left} {calm.held}")
+    with tidied_seldom() as tidy:
+        for point in range(1, calm.outcome.points + 1):
+            crashed = play(script, crash_at=point, one_writer=one_writer)
+            tidy()
+            died += crashed.outcome.seen["a process died"]
+            failed += [f"crash at point {point}: {violation}" for violation in crashed.outcome.violations]
+            if (crashed.left, crashed.held) != (calm.left, calm.held):
+                failed.append(
+                    f"crash at point {point}: {crashed.left} {crashed.held}; without it {calm.left} {calm.held}"
+                )
     return Crashes(script, one_writer, calm.outcome.points, died, tuple(failed))

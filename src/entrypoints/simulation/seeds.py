@@ -1,13 +1,12 @@
 """Running many seeds: each by itself, what they found together, and which planted bugs they catch."""
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
+from entrypoints.simulation.memory import tidied_seldom
 from entrypoints.simulation.sabotage import BUGS
 from entrypoints.simulation.service import Service
 from entrypoints.simulation.story import Outcome, Story
@@ -76,24 +75,11 @@ def run_seed(
 
 def run_seeds(seeds: Iterable[int]) -> Sum:
     total = Sum()
-    with all_at_once():
+    with tidied_seldom() as tidy:
         for seed in seeds:
             total.add(run_seed(seed))
-            gc.collect()
+            tidy()
     return total
-
-
-@contextmanager
-def all_at_once() -> Iterator[None]:
-    """A seed leaves its rings behind as a whole: nobody looks for them while it runs, nor at what was there before."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +100,12 @@ def catch(bug: str, rounds: int = ROUNDS, most: int = MOST_SEEDS) -> Caught:
     """Each round has seeds of its own."""
     numbers: list[int | None] = []
     by: set[str] = set()
-    with all_at_once():
+    with tidied_seldom() as tidy:
         for first in range(APART, APART + rounds * most, most):
             found = None
             for number in range(1, most + 1):
                 violations = run_seed(first + number, make=BUGS[bug]).violations
-                gc.collect()
+                tidy()
                 if violations:
                     found = number
                     by |= {violation.split(":")[0] for violation in violations}

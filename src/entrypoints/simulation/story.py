@@ -76,7 +76,9 @@ class Story:
             town.compare(whole=True)
             world.run_until(world.now + timedelta(minutes=1))
             self._quiet()
-        return outcome_of(self.seed, town)
+        outcome = outcome_of(self.seed, town)
+        world.end()
+        return outcome
 
     # What is going to happen ------------------------------------------------------------------------------------------
 

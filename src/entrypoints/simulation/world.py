@@ -73,6 +73,7 @@ class World:
         self._randoms: dict[str, Random] = {}
         self._current: Task[Any] | None = None
         self._doomed: list[Process] = []
+        self._tasks: dict[Task[Any], None] = {}
         self._until = start
         self._hub = getcurrent()
 
@@ -121,11 +122,19 @@ class World:
             self.run_until(min(end, self.now + step))
         return True
 
+    def end(self) -> None:
+        """Nothing goes on any more. A task that still waits would keep all of it in memory for good."""
+        for task in list(self._tasks):
+            task.doomed = True
+            self._resume(task, task.turn)
+        self._heap.clear()
+
     # Tasks ------------------------------------------------------------------------------------------------------------
 
     def spawn(self, name: str, work: Callable[[], T], process: Process | None = None) -> Task[T]:
         """Begin it at once, as a task of that process, once whoever has its turn waits."""
         task: Task[T] = Task(name, process)
+        self._tasks[task] = None
         if process is not None:
             process.tasks[task] = None
         task.thread = greenlet(lambda: self._live(task, work), parent=self._hub)
@@ -241,6 +250,7 @@ class World:
         except BaseException as error:
             task.error = error
         task.done = True
+        del self._tasks[task]
         if task.process is not None:
             task.process.tasks.pop(task, None)
         for tell in task.on_end:
