@@ -65,7 +65,14 @@ class Stage:
         """Paid by Stars and by Stripe, both of which report to it; on SQLite where no database is named."""
         place = self.folder / name
         place.mkdir(exist_ok=True)
-        with Service(place, self.telegram.url, self.settings(settings), port=steady_port(), measured=False) as running:
+        with Service(
+            place,
+            self.telegram.url,
+            self.settings(settings),
+            port=steady_port(),
+            measured=False,
+            fresh=not self.progress.silent,
+        ) as running:
             set_webhooks(self.telegram, running)
             yield running
 
@@ -78,7 +85,14 @@ class Stage:
                 folder = self.folder / f"process-{place}"
                 folder.mkdir()
                 (folder / "catalog.toml").write_text(CATALOG)
-                other = Service(folder, self.telegram.url, self.settings(settings), port=steady_port(), measured=False)
+                other = Service(
+                    folder,
+                    self.telegram.url,
+                    self.settings(settings),
+                    port=steady_port(),
+                    measured=False,
+                    fresh=not self.progress.silent,
+                )
                 stack.callback(other.stop)
                 other.start(ready=False)
                 others.append(other)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,12 +20,15 @@ import httpx
 
 from adapters.tokens import TokenMaker
 from tests.integration.sandbox_server import BOT_TOKEN
+from tests.template import Forked, template
 
 ROOT = Path(__file__).parents[2]
 TOLLGRAM = (sys.executable, "-c", "from entrypoints.cli import main; main()")
 READY_WITHIN_S = 60.0
 INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 """What the service gets of the test's own environment."""
+AT_BIRTH = ("PYTHON", "LD_")
+"""Settings that only a process that starts anew takes note of."""
 
 LOOPBACK = httpx.Client(
     verify=False, trust_env=False, timeout=30, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -87,9 +91,11 @@ class Service:
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: "subprocess.Popen[bytes] | Forked | None" = None
     measured: bool = True
-    """Whether the lines that it runs are counted where the tests' own are; that makes its start twice as long."""
+    """Whether the lines that it runs are counted where the tests' own are; that makes it slower by half."""
+    fresh: bool = False
+    """Whether it is started as an operator does it, and not from the template that has all loaded already."""
 
     def __enter__(self) -> Self:
         if not (self.folder / "catalog.toml").exists():
@@ -136,28 +142,38 @@ class Service:
 
     def run(self, *arguments: str, check: bool = True, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """A `tollgram` command with the service's settings."""
-        return subprocess.run(
-            [*TOLLGRAM, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            check=check,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-        )
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = self._begin(arguments, out.fileno(), err.fileno())
+            try:
+                code = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            out.seek(0)
+            err.seek(0)
+            done = subprocess.CompletedProcess(["tollgram", *arguments], code, out.read(), err.read())
+        if check:
+            done.check_returncode()
+        return done
 
     def start(self, *, ready: bool = True) -> None:
         with (self.folder / "service.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*TOLLGRAM, "serve", "--port", str(self.port), "--workers", str(self.workers)],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            serve = ("serve", "--port", str(self.port), "--workers", str(self.workers))
+            self.process = self._begin(serve, log.fileno(), log.fileno())
         if ready:
             self.wait_until_ready()
+
+    def _begin(self, arguments: Sequence[str], out: int, err: int) -> "subprocess.Popen[bytes] | Forked":
+        if not self.fresh and not any(name.startswith(AT_BIRTH) for name in self.settings):
+            return template().start(arguments, folder=self.folder, environment=self.environment, out=out, err=err)
+        return subprocess.Popen(
+            [*TOLLGRAM, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
 
     def wait_until_ready(self, within_s: float = READY_WITHIN_S) -> None:
         assert self.process is not None

@@ -9,7 +9,7 @@ from tests.integration.sandbox_server import Json, Reply, SandboxError, SandboxS
 
 ADA, BOB = 1001, 1002
 PRICE = 250
-DEADLINE_S = 0.4
+DEADLINE_S = 2.0
 
 
 @pytest.fixture(scope="module")

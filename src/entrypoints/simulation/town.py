@@ -135,13 +135,12 @@ class Town:
 
     def _work(self) -> None:
         self._work_is_due = False
-        waits = bool(self.waiting())
         alive = [service for service in self.services if service.alive]
-        if alive and waits:
-            service = self.world.random("routing").choice(alive)
-            self.world.spawn("workers", service.work_through, service)
-        if waits:
-            self.work_soon(WORK_AGAIN_S)
+        if not alive or not self.waiting():  # whoever is started, and whoever commits, has it looked at again
+            return
+        service = self.world.random("routing").choice(alive)
+        self.world.spawn("workers", service.work_through, service)
+        self.work_soon(WORK_AGAIN_S)
 
     def compare_soon(self, after_s: float = LEDGER_AFTER_S) -> None:
         if not self._ledger_is_due:
