@@ -414,7 +414,7 @@ class Inbox(Protocol):
 class LedgerMark:
     """How far a provider's ledger was read. `ledger` is `stars:<bot>` or `stripe`.
 
-    `read_to` is the place in it (an offset, or a time in Unix seconds) up to which all is known. `whole_read_to` is
+    `read_to` is the place in it (an offset, or a time in Unix seconds by the ledger's own clock) up to which all is known. `whole_read_to` is
     where a walk over all of it has got to, and None while none is under way.
     """
 
@@ -704,11 +704,12 @@ class StarLedger(Protocol):
 class StripeEntry:
     """What one of Stripe's lists tells of a payment: its state so far as that list knows it.
 
-    `ours` is whether we had it made; None where the list does not say.
+    `ours` is whether we had it made; None where the list does not say. `at` is when Stripe wrote it down, by its clock.
     """
 
     charge_id: ChargeId
     ours: bool | None
+    at: datetime
     moved: bool = False
     given_back: int = 0
     disputes: Mapping[str, DisputeState] = field(default_factory=dict)

@@ -185,15 +185,19 @@ class ReconcileStripe:
         begun = self.clock.now()
         mark = _mark(self.work, STRIPE, begun, dry_run=dry_run)
         read_to = datetime.fromtimestamp(mark.read_to, UTC) if mark.read_to and not whole else mark.first_started_at
-        findings = Findings(ledger=STRIPE, whole=whole)
-        for entries in self.ledger.entries(since or read_to - STRIPE_OVERLAP):
+        # A time that is still to come was noted by a clock of ours that was ahead.
+        start = since or min(read_to, begun) - STRIPE_OVERLAP
+        findings, newest = Findings(ledger=STRIPE, whole=whole), mark.read_to
+        for entries in self.ledger.entries(start):
             findings = self._enter(entries, findings, dry_run=dry_run)
+            # Nothing is known of what lies between the mark and a later start.
+            newest = max(newest, *(int(entry.at.timestamp()) for entry in entries if start <= read_to), 0)
             progress(len(entries))
         if not dry_run:
             with self.work.begin() as tx:
                 now = self.clock.now()
                 known = tx.ledger_marks.take(STRIPE, now)
-                moved = replace(known, read_to=int(begun.timestamp()), tail_read_at=now)
+                moved = replace(known, read_to=newest, tail_read_at=now)
                 tx.ledger_marks.move(replace(moved, whole_begun_at=begun, whole_read_at=now) if whole else moved)
         if whole:
             with self.work.look() as tx:

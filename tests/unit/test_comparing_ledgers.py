@@ -413,7 +413,7 @@ def test_what_is_disputed_meanwhile_stays_closed_when_it_is_let_go() -> None:
 
 
 def listed(paid: Charge, **different: object) -> StripeEntry:
-    valid = StripeEntry(charge_id=paid.charge_id, ours=True, moved=True)
+    valid = StripeEntry(charge_id=paid.charge_id, ours=True, at=NOON, moved=True)
     return replace(valid, **different)  # type: ignore[arg-type]
 
 
@@ -477,18 +477,54 @@ def test_what_went_back_in_whole_is_known_to_the_end() -> None:
     assert compare_stripe(service, ListedPayments([[listed(paid.charge, given_back=9999)]])).repaired == 0
 
 
-def test_stripes_tail_is_read_from_an_hour_before_and_all_from_our_beginning() -> None:
+def test_stripes_tail_is_read_from_an_hour_before_its_newest_and_all_from_our_beginning() -> None:
     service = known(Service())
     ledger = ListedPayments()
+    beginning = NOON - DAY - STRIPE_OVERLAP
 
     compare_stripe(service, ledger, whole=False)
+    ledger.pages = [[listed(stripe_charge(), at=NOON - SECOND), listed(stripe_charge(), at=NOON)], []]
     service.clock.pass_by(HOUR)
+    compare_stripe(service, ledger, whole=False)
     compare_stripe(service, ledger, whole=False)
     compare_stripe(service, ledger, whole=True)
     compare_stripe(service, ledger, since=NOON - 30 * DAY)
 
-    beginning = NOON - DAY - STRIPE_OVERLAP
-    assert ledger.asked == [beginning, NOON - STRIPE_OVERLAP, beginning, NOON - 30 * DAY]
+    assert ledger.asked == [beginning, beginning, NOON - STRIPE_OVERLAP, beginning, NOON - 30 * DAY]
+
+
+def test_a_clock_that_is_ahead_for_a_while_has_nothing_of_stripes_lists_skipped() -> None:
+    service = known(Service())
+    ledger = ListedPayments([[listed(stripe_charge(), at=NOON)]])
+    service.clock.time = NOON + 30 * DAY
+    compare_stripe(service, ledger, whole=False)
+    service.clock.time = NOON + SECOND
+
+    compare_stripe(service, ledger, whole=False)
+
+    assert ledger.asked[-1] == NOON - STRIPE_OVERLAP
+
+
+def test_where_we_started_by_a_clock_that_was_ahead_stripes_lists_are_read_from_now() -> None:
+    service = known(Service())
+    service.clock.time = NOON - 30 * DAY
+    ledger = ListedPayments()
+
+    compare_stripe(service, ledger, whole=False)
+
+    assert ledger.asked == [NOON - 30 * DAY - STRIPE_OVERLAP]
+
+
+def test_reading_from_a_later_time_by_hand_skips_nothing_of_what_lies_before() -> None:
+    service = known(Service())
+    ledger = ListedPayments([[listed(stripe_charge(), at=NOON - HOUR)]])
+    compare_stripe(service, ledger, whole=False)
+    ledger.pages = [[listed(stripe_charge(), at=NOON + DAY)]]
+
+    compare_stripe(service, ledger, whole=False, since=NOON)
+    compare_stripe(service, ledger, whole=False)
+
+    assert ledger.asked[-1] == NOON - HOUR - STRIPE_OVERLAP
 
 
 def test_a_payment_of_ours_that_stripe_does_not_list_is_told() -> None:

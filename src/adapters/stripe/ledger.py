@@ -1,7 +1,7 @@
 """Stripe's own lists: charges, refunds and disputes, each by the payment that it belongs to."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from domain.ids import BotName, ChargeId
 class _Charge(msgspec.Struct):
     id: str
     payment_intent: str | None
+    created: int
     currency: str
     status: str
     captured: bool
@@ -27,12 +28,14 @@ class _Charge(msgspec.Struct):
 class _Refund(msgspec.Struct):
     id: str
     payment_intent: str | None
+    created: int
     currency: str
     amount: int
     status: str | None
 
 
-class _Dispute(wire.Dispute):
+class _Dispute(wire.Dispute, kw_only=True):
+    created: int
     payment_intent: str | None = None
 
 
@@ -83,6 +86,7 @@ def _of_charge(charge: _Charge) -> StripeEntry:
     return StripeEntry(
         charge_id=ChargeId(charge.payment_intent or ""),
         ours=ours.read(charge.metadata or {}) is not None,
+        at=datetime.fromtimestamp(charge.created, UTC),
         moved=charge.status == "succeeded" and charge.captured,
         given_back=_units(charge.amount_refunded, charge.currency),
     )
@@ -93,13 +97,17 @@ def _of_refund(refund: _Refund) -> StripeEntry:
     return StripeEntry(
         charge_id=ChargeId(refund.payment_intent or ""),
         ours=None,
+        at=datetime.fromtimestamp(refund.created, UTC),
         given_back=_units(refund.amount, refund.currency) if done else 0,
     )
 
 
 def _of_dispute(dispute: _Dispute) -> StripeEntry:
     return StripeEntry(
-        charge_id=ChargeId(dispute.payment_intent or ""), ours=None, disputes={dispute.id: standing.state_of(dispute)}
+        charge_id=ChargeId(dispute.payment_intent or ""),
+        ours=None,
+        at=datetime.fromtimestamp(dispute.created, UTC),
+        disputes={dispute.id: standing.state_of(dispute)},
     )
 
 

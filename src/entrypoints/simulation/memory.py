@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Final
 
-EVERY: Final = 20
+EVERY: Final = 50
 
 
 @contextmanager

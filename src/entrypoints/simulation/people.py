@@ -8,7 +8,7 @@ from application.invoicing import Order
 from application.messages import InvoiceMessage
 from application.ports import Page
 from domain.catalog import Method
-from domain.errors import Refusal
+from domain.errors import AlreadyEntitled, Refusal, UnknownPlan
 from domain.ids import PlanCode, UserId
 from domain.invoice import Terms
 from domain.money import Money
@@ -44,6 +44,9 @@ class People:
             try:
                 if self.bought(user, plan, method):
                     return
+            except (UnknownPlan, AlreadyEntitled):
+                self.town.weather.seen["somebody took another plan"] += 1
+                plan = self.random.choice([one.code for one in PLANS if one.code != plan])
             except (Refusal, Lost):
                 self.town.weather.seen["somebody had to try later"] += 1
             if back := self.town.down_until:

@@ -19,7 +19,7 @@ from entrypoints.simulation.story import Outcome, outcome_of
 from entrypoints.simulation.stripe import Intent
 from entrypoints.simulation.telegram import TelegramCharge
 from entrypoints.simulation.town import Town
-from entrypoints.simulation.weather import Weather
+from entrypoints.simulation.weather import DIED_AT, Weather
 from entrypoints.simulation.world import Lost, World
 
 Answer = TypeVar("Answer")
@@ -168,6 +168,20 @@ def _disputed_and_lost(cast: Cast) -> None:
         cast.town.stripe.dispute(intent, state)
 
 
+def _refused_by_stripe(cast: Cast) -> None:
+    """What is disputed can't be given back by us, too."""
+    intent = cast.pays_by_stripe(ADA)
+    payment = cast.entered(intent.id)
+    cast.town.truth.acted_on.add(intent.id)
+    cast.town.stripe.dispute(intent, DisputeState.WITHDRAWN)
+    cast.orders(lambda service: service.order_refund(payment.id, reason="asked for", asked_by="olga"))
+
+
+def _blocked_by_the_payer(cast: Cast) -> None:
+    cast.pays(ADA)
+    cast.town.telegram.blocked.add(ADA)
+
+
 def _waits_for_a_person(cast: Cast) -> None:
     charge = cast.pays(ADA)
     cast.town.truth.poison[charge.charge_id] = NEVER
@@ -194,6 +208,8 @@ SCRIPTS: Final[Mapping[str, Callable[[Cast], None]]] = {
     "given back in parts": _given_back_in_parts,
     "disputed and won": _disputed_and_won,
     "disputed and lost": _disputed_and_lost,
+    "refused by Stripe": _refused_by_stripe,
+    "blocked by the payer": _blocked_by_the_payer,
     "waits for a person": _waits_for_a_person,
 }
 
@@ -253,20 +269,23 @@ class Crashes:
     points: int
     died: int
     failed: tuple[str, ...]
+    struck: frozenset[str]
+    """The boundaries at which a process died."""
 
 
 def crash_everywhere(script: str, one_writer: bool) -> Crashes:
     """`one_writer`: on SQLite instead of PostgreSQL."""
     calm = play(script, one_writer=one_writer)
-    died, failed = 0, list(calm.outcome.violations)
+    died, failed, struck = 0, list(calm.outcome.violations), set[str]()
     with tidied_seldom() as tidy:
         for point in range(1, calm.outcome.points + 1):
             crashed = play(script, crash_at=point, one_writer=one_writer)
             tidy()
             died += crashed.outcome.seen["a process died"]
+            struck |= {name.removeprefix(DIED_AT) for name in crashed.outcome.seen if name.startswith(DIED_AT)}
             failed += [f"crash at point {point}: {violation}" for violation in crashed.outcome.violations]
             if (crashed.left, crashed.held) != (calm.left, calm.held):
                 failed.append(
                     f"crash at point {point}: {crashed.left} {crashed.held}; without it {calm.left} {calm.held}"
                 )
-    return Crashes(script, one_writer, calm.outcome.points, died, tuple(failed))
+    return Crashes(script, one_writer, calm.outcome.points, died, tuple(failed), frozenset(struck))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -10,6 +11,7 @@ from entrypoints.simulation.memory import tidied_seldom
 from entrypoints.simulation.sabotage import BUGS
 from entrypoints.simulation.service import Service
 from entrypoints.simulation.story import Outcome, Story
+from entrypoints.simulation.weather import DIED_AT
 
 PAYMENTS: Final = 100
 ROUNDS: Final = 5
@@ -52,11 +54,10 @@ class Sum:
         """What must happen at times, and did not: else the rest would prove nothing."""
         return [name for name in SOMETIMES if not self.seen[name]]
 
-    @property
-    def unstruck(self) -> list[str]:
-        """Boundaries in the service at which no process ever died."""
-        ours = {name for name in self.boundaries if not name.startswith(OUTSIDE)}
-        return sorted(name for name in ours if not self.seen[f"died at {name}"])
+    def unstruck(self, elsewhere: AbstractSet[str]) -> list[str]:
+        """Boundaries in the service at which no process ever died, neither here nor among those `elsewhere`."""
+        ours = {name for name in self.boundaries - elsewhere if not name.startswith(OUTSIDE)}
+        return sorted(name for name in ours if not self.seen[f"{DIED_AT}{name}"])
 
 
 def run_seed(

@@ -106,6 +106,7 @@ def _entry(intent: Intent) -> StripeEntry:
     return StripeEntry(
         charge_id=ChargeId(intent.id),
         ours=True,
+        at=intent.changed_at,
         moved=True,
         given_back=intent.given_back,
         disputes=dict(intent.disputes),

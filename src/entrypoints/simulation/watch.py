@@ -67,9 +67,9 @@ class Watch:
 
     def approved(self, payload: str) -> None:
         """A pre-checkout was answered with a yes."""
-        known = [row for row in self.store.tables.invoices.rows.values() if row.invoice.approved_at is not None]
         offer = self.truth.offers.get(payload)
-        if offer is None or not any(row.invoice.id == offer[0].invoice_id for row in known):
+        row = None if offer is None else self.store.tables.invoices.rows.get(offer[0].invoice_id)
+        if row is None or row.invoice.approved_at is None:
             self._say(f"14: {payload} was approved, and that is not on record")
 
     def delivered(self, letter: Letter) -> None:

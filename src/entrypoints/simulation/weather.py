@@ -20,6 +20,8 @@ STALL_S: Final = 30.0
 TURN_AFTER: Final = 24
 """Points, on the average, until others have their turn in the middle of whatever is going on."""
 TORN: Final = "no answer in time"
+DIED_AT: Final = "died at "
+"""What is counted for a boundary at which a process died begins with it."""
 TELEGRAM: Final = "Telegram"
 STRIPE: Final = "Stripe"
 
@@ -130,7 +132,7 @@ class Weather:
         if task.process is None:
             return
         self.seen["a process died"] += 1
-        self.seen[f"died at {name}"] += 1
+        self.seen[f"{DIED_AT}{name}"] += 1
         self.world.tell(task.process.name, "dies", at=name)
         self.restart(task.process, for_s)
         self.world.kill(task.process)
