@@ -15,7 +15,7 @@ from domain.duration import LIFETIME, Duration
 from domain.entitlement import Holding, give
 from domain.errors import AlreadyEntitled, IdempotencyMismatch, NotFound, UnknownPlan
 from domain.events import EntitlementGranted, EntitlementRevoked
-from domain.ids import BotName, ChargeId, EntitlementId
+from domain.ids import BotName, ChargeId, EntitlementId, PlanCode
 from domain.payment import DisputeState
 from tests.builders import (
     ALICE,
@@ -156,7 +156,7 @@ def test_only_what_is_in_the_catalog_can_be_given() -> None:
     service = Service()
 
     with pytest.raises(UnknownPlan):
-        service.grant(replace(GOLD, code="platinum"), key="k")
+        service.grant(replace(GOLD, code=PlanCode("platinum")), key="k")
     assert service.state.grant_keys == {}, "the key can be used again"
 
 
