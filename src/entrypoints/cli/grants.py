@@ -36,8 +36,7 @@ def revoke(entitlement_id: str, *, reason: str, actor: str | None) -> int:
             ) from None
         with container.work().look() as tx:
             left = [row for row in tx.entitlements.of_user(ended.user_id) if row.held(now)]
-    at = ended.ends_at
-    say(f"Ended: {ended.plan_code} of user {ended.user_id}, at {_time(at) if at else 'no time'}.")
+    say(f"Ended: {ended.plan_code} of user {ended.user_id}, at {_time(ended.ends_at or now)}.")
     for row in sorted(left, key=lambda row: row.starts_at):
         say(f"They still hold {_told(row)} ({row.id}).")
     return WORKED
