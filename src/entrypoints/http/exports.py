@@ -28,7 +28,7 @@ class Form(StrEnum):
     JSONL = "jsonl"
 
 
-MEDIA_TYPES: Final = {Form.CSV: "text/csv; charset=utf-8", Form.JSONL: "application/x-ndjson"}
+MEDIA_TYPES: Final = {Form.CSV: "text/csv", Form.JSONL: "application/x-ndjson"}
 
 # What a spreadsheet takes for a formula: at the beginning of a cell, or where another separator than ours begins one.
 _FORMULA = re.compile(r"""(^|[;,|\t\r\n])(["' ]*)(?=[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20])""")
