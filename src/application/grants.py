@@ -141,10 +141,11 @@ class RevokeByHand:
         if last.held(now):
             revocation = end_access(tx, last, self.ids, now)
             return revocation.ended[0], revocation.lost
-        if payment and payment.suspended == last.id:
+        interrupted = tx.entitlements.get(payment.suspended) if payment and payment.suspended else None
+        if payment and interrupted and interrupted.grant == last.grant:
             tx.payments.update(replace(payment, suspended=None))
             held = holdings(tx.entitlements.held_by([last.user_id], now).get(last.user_id, ()), now)
-            return last, last.plan_code not in held
+            return interrupted, last.plan_code not in held
         return None, False
 
 

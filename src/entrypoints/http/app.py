@@ -25,6 +25,7 @@ from entrypoints.http import (
     webhook,
 )
 from entrypoints.http.bodies import json_text, long_json_text
+from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
 
@@ -116,7 +117,7 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    return RequestIds(app)
+    return RequestIds(Options(app))
 
 
 def _always(thing: Any) -> Provide:
