@@ -224,6 +224,16 @@ def test_another_s_key_or_none_stands_for_nothing() -> None:
     assert len({one.id for one in given}) == 4
 
 
+def test_a_key_without_its_grant_is_a_fault_of_ours_and_gives_nothing() -> None:
+    service = Service()
+    service.grant(key="k")
+    service.state.entitlements.clear()
+
+    with pytest.raises(AssertionError):
+        service.grant(key="k")
+    assert service.held(ALICE) == []
+
+
 # Ending it ------------------------------------------------------------------------------------------------------------
 
 

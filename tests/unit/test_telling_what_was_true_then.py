@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.access import TRAIL_PAGE
@@ -103,6 +103,7 @@ STEPS: dict[str, Callable[[Service, Charge], None]] = {
 }
 
 
+@settings(max_examples=50)  # each is a story with a question after every step
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 2), st.integers(1, 20 * 86_400)), max_size=12
