@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from application.access import CheckFeature
+from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, Reason
 from application.checkout import CheckoutDesk, OpenCheckout
+from application.grants import Gift, GrantByHand, RevokeByHand
 from application.inbox import WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import Order
@@ -317,6 +318,17 @@ class Service:
         grant = GrantQuarantined(work=self.work, clock=self.clock, ids=self.ids, shop=self.shop, journal=self.journal)
         return grant(payment.id, reason="a good customer", actor="olga", **chosen)
 
+    def grant(self, plan: Plan = GOLD, *, to: UserId = ALICE, key: str | None = None, **different: Any) -> Entitlement:
+        """Olga gives it, because she likes to."""
+        gift = Gift(**{"user_id": to, "plan_code": plan.code, "reason": "a gift", **different})
+        grant = GrantByHand(self.work, self.clock, self.ids, self.shop, self.journal, bots=[MAIN, SECOND_BOT])
+        return grant(gift, actor="olga", key=key)
+
+    def revoke(self, ending: Entitlement) -> Entitlement:
+        """Olga ends it; what it is then."""
+        revoke = RevokeByHand(self.work, self.clock, self.ids, self.shop, self.journal, bots=[MAIN, SECOND_BOT])
+        return revoke(ending.id, reason="a mistake", actor="olga")[0]
+
     def work_inbox(self) -> int:
         return WorkInbox(work=self.work, clock=self.clock, intake=self.intake, journal=self.journal)()
 
@@ -334,8 +346,18 @@ class Service:
         messenger = InvitingMessenger(messenger=self.messenger, desk=self.desk, return_url=RETURN_URL)
         return DeliverOutbox(work=self.work, clock=self.clock, messenger=messenger, journal=self.journal)(at_most)
 
-    def check(self, user: UserId, feature: str) -> Access:
-        return CheckFeature(work=self.work, clock=self.clock)(user, feature)
+    def check(self, user: UserId, feature: str, as_of: datetime | None = None) -> Access:
+        return CheckFeature(work=self.work, clock=self.clock)(user, feature, as_of)
+
+    def check_all(self, *asked: tuple[UserId, str]) -> list[Access]:
+        return list(CheckFeatures(work=self.work, clock=self.clock)(asked))
+
+    def explain(self, user: UserId, feature: str, as_of: datetime | None = None) -> tuple[Access, list[Reason]]:
+        access, because, _ = ExplainFeature(work=self.work, clock=self.clock)(user, feature, as_of)
+        return access, list(because)
+
+    def listed(self, user: UserId, as_of: datetime | None = None) -> list[Entitlement]:
+        return list(ListEntitlements(work=self.work, clock=self.clock)(user, as_of)[0])
 
     def held(self, user: UserId) -> list[Entitlement]:
         """What was not ended, the earliest first; over or not."""

@@ -23,6 +23,8 @@ from application.ports import (
     Entitlements,
     FoundBy,
     GivenBack,
+    GrantKey,
+    GrantKeys,
     Ids,
     Inbox,
     Intake,
@@ -321,6 +323,7 @@ class MemoryState:
     payments: dict[ChargeKey, Payment] = field(default_factory=dict)
     refunds: dict[ChargeKey, Refund] = field(default_factory=dict)
     entitlements: dict[EntitlementId, Entitlement] = field(default_factory=dict)
+    grant_keys: dict[tuple[str, str], GrantKey] = field(default_factory=dict)
     trail: list[TrailEntry] = field(default_factory=list)
     seen: dict[tuple[BotName, int], datetime] = field(default_factory=dict)
     inbox: dict[Report, WaitingReport] = field(default_factory=dict)
@@ -385,6 +388,7 @@ class MemoryTransaction(Transaction):
         self.inbox = MemoryInbox(state)
         self.ledger_marks = MemoryLedgerMarks(state)
         self.entitlements = MemoryEntitlements(state)
+        self.grant_keys = MemoryGrantKeys(state)
         self.trail = MemoryTrail(state)
         self.updates = MemoryUpdates(state)
         self.attempts = MemoryAttempts(state)
@@ -675,6 +679,9 @@ class MemoryEntitlements(Entitlements):
     def living_of(self, payment_id: PaymentId) -> Entitlement | None:
         return next((e for e in self.state.entitlements.values() if _living(e) and e.payment_id == payment_id), None)
 
+    def opened_by(self, payments: Sequence[PaymentId]) -> Mapping[PaymentId, Entitlement]:
+        return {id: living for id in payments if (living := self.living_of(id))}
+
     def get(self, id: EntitlementId) -> Entitlement | None:
         return self.state.entitlements.get(id)
 
@@ -696,6 +703,14 @@ class MemoryEntitlements(Entitlements):
 
 def _living(entitlement: Entitlement) -> bool:
     return entitlement.revoked_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGrantKeys(GrantKeys):
+    state: MemoryState
+
+    def take(self, new: GrantKey, now: datetime) -> GrantKey:
+        return self.state.grant_keys.setdefault((new.caller, new.key), new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,24 @@ class AccessRestored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessGiven:
+    """By a person, and not paid for. The other fields as in Confirmation."""
+
+    plan: str
+    starts_at: datetime
+    expires_at: datetime | None
+    extends: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessWithdrawn:
+    """By a person. `ended` as in PaymentReturned."""
+
+    plan: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusLine:
     plan: str
     expires_at: datetime | None
@@ -231,6 +249,8 @@ Message = (
     | PartReturned
     | AccessSuspended
     | AccessRestored
+    | AccessGiven
+    | AccessWithdrawn
     | Status
     | TermsOfSale
     | PaySupport

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.ports import KeptEntry, Page, PageOf, PaymentFilter, TrailFilter, Transaction, UnitOfWork
+from application.ports import KeptEntry, Page, PageOf, PaymentFilter, TrailFilter, UnitOfWork
+from domain.entitlement import Entitlement
 from domain.errors import NotFound
 from domain.ids import EntitlementId, PaymentId
 from domain.payment import Payment
@@ -20,7 +21,8 @@ class FindPayments:
         """Newest first, and the cursor of the next page. Raises InvalidRequest for a cursor that we never gave."""
         with self.work.look() as tx:
             found = tx.payments.found(wanted, page)
-            return [(payment, opened_by(tx, payment)) for payment in found.items], found.next_cursor
+            living = tx.entitlements.opened_by([payment.id for payment in found.items])
+            return [(payment, _opened(payment, living.get(payment.id))) for payment in found.items], found.next_cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class ShowPayment:
             payment = tx.payments.get(payment_id)
             if payment is None:
                 raise NotFound("There is no such payment.")
-            return payment, opened_by(tx, payment)
+            return payment, _opened(payment, tx.entitlements.living_of(payment.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,5 @@ class FindPaymentEvents:
             return tx.trail.found(wanted, page)
 
 
-def opened_by(tx: Transaction, payment: Payment) -> EntitlementId | None:
-    living = tx.entitlements.living_of(payment.id)
+def _opened(payment: Payment, living: Entitlement | None) -> EntitlementId | None:
     return living.id if living else payment.suspended

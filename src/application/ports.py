@@ -223,6 +223,10 @@ class Entitlements(Protocol):
         """The one grant of that payment that was not ended."""
 
     @abstractmethod
+    def opened_by(self, payments: Sequence[PaymentId]) -> Mapping[PaymentId, Entitlement]:
+        """The grants of them that were not ended; payments that have none are missing."""
+
+    @abstractmethod
     def get(self, id: EntitlementId) -> Entitlement | None: ...
 
     @abstractmethod
@@ -232,6 +236,25 @@ class Entitlements(Protocol):
     @abstractmethod
     def end(self, entitlements: Sequence[Entitlement]) -> None:
         """Keep when each of them was revoked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantKey:
+    """A caller's own key of a grant by hand: the fingerprint of the request that came with it, and what it granted."""
+
+    caller: str
+    key: str
+    fingerprint: str
+    entitlement_id: EntitlementId
+
+
+class GrantKeys(Protocol):
+    """By which key of whose a grant by hand may be asked again; kept for good."""
+
+    @abstractmethod
+    def take(self, new: GrantKey, now: datetime) -> GrantKey:
+        """What that key of that caller stands for: the new one, kept now, or the one that was kept before. Whoever
+        takes the same key at this moment is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +328,8 @@ class StripeEvent:
 class TrailEntry:
     """One line of the audit trail. `kind` is one of `invoice_issued`, `pre_checkout`, `successful_payment`,
     `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`, `refund_ordered`, `refund_failed`,
-    `payment_resolved`, `payment_held`, `payment_released`, `refund_conflict`; `message` the provider's own bytes,
+    `payment_resolved`, `payment_held`, `payment_released`, `refund_conflict`, `entitlement_granted`,
+    `entitlement_revoked` (both by hand, with the `entitlement_id`); `message` the provider's own bytes,
     `actor` and `note` who decided and why."""
 
     kind: str
@@ -319,6 +343,7 @@ class TrailEntry:
     message: bytes | None = None
     actor: str | None = None
     note: str | None = None
+    entitlement_id: EntitlementId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -499,6 +524,7 @@ class Transaction(Protocol):
     inbox: Inbox
     ledger_marks: LedgerMarks
     entitlements: Entitlements
+    grant_keys: GrantKeys
     trail: Trail
     updates: Updates
     attempts: Attempts

@@ -59,6 +59,7 @@ class GrantQuarantined:
             if interrupted and (interrupted.user_id, interrupted.plan_code) == (user, offer.plan_code):
                 granted = resume(interrupted, id=id, held=held, now=now)
             granted = granted or grant(offer, id=id, user_id=user, payment_id=payment.id, held=held, now=now)
+            granted = replace(granted, granted_by=actor, reason=reason)
             resolved = replace(
                 payment,
                 status=PaymentStatus.GRANTED,

@@ -11,7 +11,8 @@ from domain.ids import PlanCode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The answer; `because` are the entitlements that allow it, the deciding one first."""
+    """The answer; `because` are the entitlements that decide it: the one that ends last, the others that allow it, and
+    those that are still to come and carry it on to `expires_at`."""
 
     allowed: bool
     plan_code: PlanCode | None = None
@@ -32,8 +33,11 @@ def check(entitlements: Iterable[Entitlement], feature: str, at: datetime) -> Ac
         return Access(allowed=False)
     decisive = max(active, key=_end)
     end = decisive.ends_at
+    carrying: list[Entitlement] = []
     for later in sorted((e for e in relevant if e.starts_at > at), key=lambda e: e.starts_at):
         if end is not None and later.starts_at <= end:
+            if later.ends_at is None or end < later.ends_at:
+                carrying.append(later)
             end = None if later.ends_at is None else max(end, later.ends_at)
     limits: dict[str, int] = {}
     for entitlement in active:
@@ -44,7 +48,7 @@ def check(entitlements: Iterable[Entitlement], feature: str, at: datetime) -> Ac
         plan_code=decisive.plan_code,
         expires_at=end,
         limits=limits,
-        because=(decisive, *(e for e in active if e is not decisive)),
+        because=(decisive, *(e for e in active if e is not decisive), *carrying),
     )
 
 

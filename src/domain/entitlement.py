@@ -4,14 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from domain.catalog import Offer
+from domain.catalog import Offer, Plan
 from domain.duration import END_OF_TIME, Duration, Unit
 from domain.ids import EntitlementId, PaymentId, PlanCode, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entitlement:
-    """Open from `starts_at` up to, not at, `expires_at` (None: for life) or `revoked_at`, whichever is first."""
+    """Open from `starts_at` up to, not at, `expires_at` (None: for life) or `revoked_at`, whichever is first.
+
+    A grant may be carried by several rows one after the other, since what moves or goes on is a new row: `origin` is
+    the first of them, None on the first itself, and `moved_at` is when a row took the place of the one before it.
+    `granted_by` and `reason` are the operator's, where one decided it.
+    """
 
     id: EntitlementId
     user_id: UserId
@@ -24,6 +29,20 @@ class Entitlement:
     payment_id: PaymentId | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     revoked_at: datetime | None = None
+    origin: EntitlementId | None = None
+    moved_at: datetime | None = None
+    granted_by: str | None = None
+    reason: str | None = None
+
+    @property
+    def grant(self) -> EntitlementId:
+        """What all rows of one grant have in common: the id of the first."""
+        return self.origin or self.id
+
+    @property
+    def known_from(self) -> datetime:
+        """When this row was written; before that nobody knew of it."""
+        return self.moved_at or self.granted_at
 
     def active(self, at: datetime) -> bool:
         """Whether it opened the door at that moment, as far as is known today."""
@@ -67,6 +86,16 @@ class Holding:
         return not self.endless and self.expires_at is not None and window.before(self.expires_at) <= at
 
 
+def known_at(entitlements: Iterable[Entitlement], moment: datetime) -> list[Entitlement]:
+    """These as they were known at that moment: without rows that were written later, and not revoked yet where that
+    came later. Rows are only ever added and ended, so no past is lost."""
+    return [
+        replace(e, revoked_at=None) if e.revoked_at is not None and moment < e.revoked_at else e
+        for e in entitlements
+        if e.known_from <= moment
+    ]
+
+
 def holdings(entitlements: Iterable[Entitlement], now: datetime) -> dict[PlanCode, Holding]:
     """What these leave one user of each plan; plans of which nothing is left are missing."""
     left: dict[PlanCode, Holding] = {}
@@ -92,9 +121,7 @@ def grant(
 
     Raises ValueError where the plan is held for life: nothing can follow that.
     """
-    if held is not None and held.endless:
-        raise ValueError("nothing extends a lifetime")
-    starts_at = _following(held, now)
+    starts_at = _following_what_ends(held, now)
     return Entitlement(
         id=id,
         user_id=user_id,
@@ -106,6 +133,34 @@ def grant(
         starts_at=starts_at,
         expires_at=offer.duration.after(starts_at),
         payment_id=payment_id,
+    )
+
+
+def give(
+    plan: Plan,
+    *,
+    id: EntitlementId,
+    user_id: UserId,
+    duration: Duration,
+    held: Holding | None,
+    now: datetime,
+    by: str,
+    reason: str,
+) -> Entitlement:
+    """The span that an operator gives, by the same rule as one that is bought. Raises ValueError as `grant` does."""
+    starts_at = _following_what_ends(held, now)
+    return Entitlement(
+        id=id,
+        user_id=user_id,
+        plan_code=plan.code,
+        features=plan.features,
+        limits=plan.limits,
+        duration=duration,
+        granted_at=now,
+        starts_at=starts_at,
+        expires_at=duration.after(starts_at),
+        granted_by=by,
+        reason=reason,
     )
 
 
@@ -140,7 +195,14 @@ def revoke(
     for later in sorted((e for e in others if e.starts_at > now), key=lambda e: (e.starts_at, e.granted_at, e.id)):
         if later.starts_at > free_from:
             ended.append(replace(later, revoked_at=now))
-            later = replace(later, id=next(ids), starts_at=free_from, expires_at=later.duration.after(free_from))
+            later = replace(
+                later,
+                id=next(ids),
+                origin=later.grant,
+                moved_at=now,
+                starts_at=free_from,
+                expires_at=later.duration.after(free_from),
+            )
             moved.append(later)
         if later.expires_at is None:
             break
@@ -162,12 +224,20 @@ def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None,
     return replace(
         interrupted,
         id=id,
+        origin=interrupted.grant,
+        moved_at=None,
         granted_at=now,
         starts_at=starts_at,
         duration=duration,
         expires_at=duration.after(starts_at),
         revoked_at=None,
     )
+
+
+def _following_what_ends(held: Holding | None, now: datetime) -> datetime:
+    if held is not None and held.endless:
+        raise ValueError("nothing extends a lifetime")
+    return _following(held, now)
 
 
 def _following(held: Holding | None, now: datetime) -> datetime:

@@ -121,8 +121,20 @@ class LedgerCompared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntitlementRevoked:
+class EntitlementGranted:
+    """A person gave it, without any payment. `extends`: the plan was held already."""
+
     entitlement: Entitlement
+    extends: bool
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementRevoked:
+    """`actor` is the person who ended it, where no refund did."""
+
+    entitlement: Entitlement
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +270,7 @@ Event = (
     | PaymentReleased
     | LedgerCompared
     | PaymentPartlyRefunded
+    | EntitlementGranted
     | EntitlementRevoked
     | EntitlementSuspended
     | EntitlementRestored

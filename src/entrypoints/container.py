@@ -27,9 +27,10 @@ from adapters.telegram.usernames import Usernames
 from adapters.telemetry.journal import LoggingJournal
 from adapters.telemetry.metrics import Gauges, Metrics
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
-from application.access import CheckFeature, ListEntitlements, ListPayments
+from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
+from application.grants import GrantByHand, RevokeByHand
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
@@ -52,6 +53,8 @@ from domain.money import STARS
 from domain.payload import PayloadSigner
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
+from entrypoints.http.checks import CheckDesk
+from entrypoints.http.grants import GrantDesk
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
 from entrypoints.http.order_desk import OrderDesk
@@ -69,6 +72,11 @@ from entrypoints.worker import Worker
 
 def _bots(settings: Settings) -> Mapping[BotName, BotApi]:
     return {name: BotApi(token, base=settings.telegram_api_base) for name, token in settings.bot_tokens.items()}
+
+
+def _speaking_bots(settings: Settings) -> list[BotName]:
+    """Which of them speaks to a user who has talked to none is the first: main, where there is one."""
+    return sorted(settings.bot_tokens, key=lambda name: (name != "main", name))
 
 
 def _keys(settings: Settings) -> Keys:
@@ -269,7 +277,16 @@ class Container(containers.DeclarativeContainer):
     carry_refunds = providers.Singleton(CarryRefunds, work, clock, ids, refunder, journal)
     forget_updates = providers.Singleton(ForgetUpdates, work, clock)
     deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal)
-    check_feature = providers.Singleton(CheckFeature, work, clock)
+    check_desk = providers.Singleton(
+        CheckDesk,
+        check=providers.Singleton(CheckFeature, work, clock),
+        explain=providers.Singleton(ExplainFeature, work, clock),
+        check_all=providers.Singleton(CheckFeatures, work, clock),
+    )
+    speaking_bots = providers.Callable(_speaking_bots, settings)
+    grant_by_hand = providers.Singleton(GrantByHand, work, clock, ids, shop, journal, speaking_bots)
+    revoke_by_hand = providers.Singleton(RevokeByHand, work, clock, ids, shop, journal, speaking_bots)
+    grant_desk = providers.Singleton(GrantDesk, grant=grant_by_hand, revoke=revoke_by_hand)
     list_entitlements = providers.Singleton(ListEntitlements, work, clock)
     list_payments = providers.Singleton(ListPayments, work)
     find_payments = providers.Singleton(FindPayments, work)

@@ -25,7 +25,7 @@ from tests.integration.service import (
 
 HELP = [
     (), ("up",), ("serve",), ("migrate",), ("sandbox",), ("doctor",), ("token",),
-    ("catalog", "check"), ("webhook", "set"), ("webhook", "info"), ("webhook", "delete"),
+    ("catalog", "check"), ("grant",), ("revoke",), ("webhook", "set"), ("webhook", "info"), ("webhook", "delete"),
 ]  # fmt: skip
 HEAVY = {
     "litestar",

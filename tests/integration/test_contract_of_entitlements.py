@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from application.ports import DoubleGrant, UnitOfWork
+from application.ports import DoubleGrant, GrantKey, UnitOfWork
 from domain.duration import END_OF_TIME, Duration
 from domain.entitlement import Entitlement
-from domain.ids import EntitlementId, PaymentId
-from tests.builders import ALICE, BOB, FOR_LIFE, MALLORY, SILVER, entitlement, payment
-from tests.integration.transactions import keep_paid
+from domain.ids import ChargeId, EntitlementId, PaymentId
+from tests.builders import ALICE, BOB, FOR_LIFE, MALLORY, SILVER, charge, entitlement, payment
+from tests.integration.transactions import keep_paid, undone
 from tests.memory import NOON
 
 pytest_plugins = ["tests.integration.databases"]
@@ -40,6 +40,8 @@ def keep(work: UnitOfWork, *entitlements: Entitlement) -> None:
         pytest.param(by_operator(expires_at=END_OF_TIME), id="until the end of time"),
         pytest.param(by_operator(revoked_at=NOON), id="ended"),
         pytest.param(by_operator(duration=Duration.read("86401 seconds")), id="that is the rest of another"),
+        pytest.param(by_operator(origin=EntitlementId("ent_0"), moved_at=NOON), id="that has moved up"),
+        pytest.param(by_operator(granted_by="olga \0\ud800", reason="=cmd '; DROP TABLE x; --\\"), id="with a reason"),
     ],
 )
 def test_an_entitlement_comes_back_as_it_was_kept(work: UnitOfWork, granted: Entitlement) -> None:
@@ -110,6 +112,43 @@ def test_what_was_ended_makes_room_for_the_row_that_moves_up(work: UnitOfWork) -
     with work.look() as tx:
         assert tx.entitlements.living_of(PAID) == entitlement(name="ent_2", payment_id=PAID)
         assert tx.entitlements.living_of(PaymentId("pay_unknown")) is None
+
+
+def test_of_several_payments_it_is_told_at_once_what_each_opened_that_was_not_ended(work: UnitOfWork) -> None:
+    paid = [one.id for one in keep_paid(work, *(charge(charge_id=ChargeId(f"c{n}")) for n in range(3)))]
+    living = entitlement(name="living", payment_id=paid[0])
+    keep(work, living, entitlement(name="ended", payment_id=paid[1], revoked_at=NOON), by_operator("given"))
+    with work.look() as tx:
+        assert tx.entitlements.opened_by([*paid, PaymentId("pay_none")]) == {paid[0]: living}
+        assert tx.entitlements.opened_by([]) == {}
+
+
+def test_a_key_stands_for_what_its_caller_first_took_it_for(work: UnitOfWork) -> None:
+    first = GrantKey(caller="olga", key="k", fingerprint="f", entitlement_id=EntitlementId("ent_1"))
+    second = replace(first, fingerprint="g", entitlement_id=EntitlementId("ent_2"))
+    others = [
+        replace(second, caller="paul"),
+        replace(second, key="K"),
+        replace(second, caller="olg", key="ak"),
+        replace(second, caller="x" * 9000, key="\0\ud800\\u0000"),
+    ]
+    with work.begin() as tx:
+        assert tx.grant_keys.take(first, NOON) == first
+        assert tx.grant_keys.take(second, NOON) == first
+    with work.begin() as tx:
+        assert tx.grant_keys.take(second, NOON) == first
+        for other in others:
+            assert tx.grant_keys.take(other, NOON) == other
+            assert tx.grant_keys.take(replace(other, fingerprint="h"), NOON) == other
+
+
+def test_a_key_that_was_taken_in_vain_is_free(work: UnitOfWork) -> None:
+    first = GrantKey(caller="olga", key="k", fingerprint="f", entitlement_id=EntitlementId("ent_1"))
+    with undone(work) as tx:
+        tx.grant_keys.take(first, NOON)
+    with work.begin() as tx:
+        second = replace(first, fingerprint="g")
+        assert tx.grant_keys.take(second, NOON) == second
 
 
 def test_many_gifts_need_no_payment(work: UnitOfWork) -> None:

@@ -7,8 +7,10 @@ from typing import get_args
 import pytest
 
 from application.messages import (
+    AccessGiven,
     AccessRestored,
     AccessSuspended,
+    AccessWithdrawn,
     AskInPrivate,
     CheckoutInvitation,
     Confirmation,
@@ -77,6 +79,8 @@ EVERY_MESSAGE: list[Message] = [
     PartReturned(price=PRICE, left=PRICE, plan=None),
     AccessSuspended(plan="Gold"),
     AccessRestored(plan="Gold", expires_at=None),
+    AccessGiven(plan="Gold", starts_at=NOON, expires_at=None, extends=True),
+    AccessWithdrawn(plan="Gold", ended=False),
     Status(user_id=ALICE, plans=(StatusLine(plan="Gold", expires_at=NOON),), waiting=(PRICE,), portal=True),
     TermsOfSale(),
     PaySupport(user_id=ALICE),

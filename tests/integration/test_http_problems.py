@@ -91,6 +91,7 @@ def test_an_unknown_address_is_not_found(service: Service, address: str) -> None
         ("PUT", "/internal/v1/users/7/features/signals", {"GET", "OPTIONS"}),
         ("GET", "/api/v1/telegram/main/webhook", {"POST", "OPTIONS"}),
         ("TRACE", "/health/live", {"GET", "OPTIONS"}),
+        ("PUT", "/internal/v1/users/7/entitlements", {"GET", "OPTIONS", "POST"}),
     ],
 )
 def test_a_wrong_method_is_told_which_are_right(service: Service, method: str, address: str, allowed: set[str]) -> None:
@@ -98,6 +99,8 @@ def test_a_wrong_method_is_told_which_are_right(service: Service, method: str, a
 
     assert_problem(answer, "method_not_allowed")
     assert set(answer.headers["Allow"].split(", ")) == allowed
+    asked = LOOPBACK.options(service.url + address)
+    assert (asked.status_code, set(asked.headers["Allow"].split(", ")), asked.text) == (204, allowed, "")
 
 
 def test_the_codes_of_a_purchase(service: Service, telegram: SandboxServer, ada: int) -> None:

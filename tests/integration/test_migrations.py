@@ -116,6 +116,50 @@ def test_payments_from_before_stripe_are_kept_there_and_back(empty: str, engine:
         downgrade(empty, "0001")
 
 
+def test_rights_that_moved_before_that_was_noted_are_known_by_their_payment(empty: str, engine: Engine) -> None:
+    upgrade(empty, "0003")
+    times = {day: f"2026-11-{day} 12:00:00.000000+00:00" for day in range(10, 20)}
+    rows = [  # id, payment, granted, revoked
+        ("ent_1", "pay_moved", 10, 12),
+        ("ent_2", "pay_moved", 10, 14),  # moved up on the 12th
+        ("ent_3", "pay_moved", 15, None),  # interrupted on the 14th, went on on the 15th
+        ("ent_4", "pay_still", 11, None),
+        ("ent_5", "pay_ended", 11, 13),
+    ]
+    with engine.begin() as connection:
+        for payment in ("pay_moved", "pay_still", "pay_ended"):
+            connection.execute(
+                text(
+                    "INSERT INTO payments (id, provider, charge_id, provider_charge_id, bot, user_id, amount, currency,"
+                    " method, payload, charged_at, message, status, received_at) VALUES (:id, 'telegram', :id, '',"
+                    " 'main', 1, 1250, 'XTR', 'stars', '', :at, :message, 'granted', :at)"
+                ),
+                {"id": payment, "at": times[10], "message": b""},
+            )
+        for id, payment, granted, revoked in rows:
+            connection.execute(
+                text(
+                    "INSERT INTO entitlements (id, user_id, plan_code, features, limits, duration, granted_at,"
+                    " starts_at, payment_id, revoked_at) VALUES (:id, 1, 'gold_1m', '[]', '{}', 'lifetime', :granted,"
+                    " :granted, :payment, :revoked)"
+                ),
+                {"id": id, "payment": payment, "granted": times[granted], "revoked": times.get(revoked or 0)},
+            )
+
+    for _ in range(2):
+        upgrade(empty)
+        with open_engine(empty).connect() as connection:
+            found = connection.execute(select(metadata.tables["entitlements"]).order_by(text("id"))).all()
+        assert [(row.id, row.origin, row.moved_at and row.moved_at.day) for row in found] == [
+            ("ent_1", None, None),
+            ("ent_2", "ent_1", 12),
+            ("ent_3", "ent_1", None),
+            ("ent_4", None, None),
+            ("ent_5", None, None),
+        ]
+        downgrade(empty, "0003")
+
+
 def test_to_migrate_what_is_migrated_changes_nothing(empty: str, engine: Engine) -> None:
     upgrade(empty)
     upgrade(empty)

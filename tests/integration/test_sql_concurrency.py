@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
+from itertools import pairwise
 from threading import Barrier
 from typing import TypeVar
 
@@ -13,6 +15,7 @@ from sqlalchemy import Engine, func, select
 
 from adapters.sql import schema
 from adapters.sql.work import SqlUnitOfWork
+from application.grants import Gift, GrantByHand
 from application.messages import Letter, PaySupport
 from application.ports import Ids
 from application.refunds import RecordRefund
@@ -52,6 +55,10 @@ def at_once(*acts: Callable[[], Answer]) -> list[Answer]:
 
     with ThreadPoolExecutor(len(acts)) as threads:
         return list(threads.map(begin, acts))
+
+
+def giving(work: SqlUnitOfWork) -> GrantByHand:
+    return GrantByHand(work, FixedClock(), RandomIds(), shop(), MemoryJournal(), bots=[MAIN])
 
 
 def settling(work: SqlUnitOfWork) -> SettleCharges:
@@ -212,3 +219,23 @@ def test_what_two_relays_claim_at_once_is_claimed_once_and_in_the_order_of_each_
     for chat in range(8):
         of_chat = [row.id for row in sent if row.chat_id == chat]
         assert of_chat == sorted(of_chat)
+
+
+def test_one_key_used_by_many_at_once_gives_once_and_the_same_answer_to_all(
+    engine: Engine, other_engine: Engine
+) -> None:
+    works = [SqlUnitOfWork(engine), SqlUnitOfWork(other_engine)]
+    gift = Gift(user_id=ALICE, plan_code="gold_1m", reason="a gift")
+    for number in range(5):
+        answers = at_once(*(partial(giving(works[n % 2]), gift, actor="olga", key=f"k{number}") for n in range(6)))
+        assert len({answer.id for answer in answers}) == 1
+        assert len(all_held(works[0], ALICE)) == number + 1
+
+
+def test_gifts_at_once_follow_on_each_other_without_a_gap(engine: Engine, other_engine: Engine) -> None:
+    works = [SqlUnitOfWork(engine), SqlUnitOfWork(other_engine)]
+    gift = Gift(user_id=ALICE, plan_code="gold_1m", reason="a gift")
+    at_once(*(partial(giving(works[n % 2]), gift, actor="olga") for n in range(8)))
+    held = all_held(works[0], ALICE)
+    assert len(held) == 8
+    assert all(earlier.expires_at == later.starts_at for earlier, later in pairwise(held))

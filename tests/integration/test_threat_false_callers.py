@@ -22,8 +22,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from entrypoints.http.app import ROUTES
 from tests.integration.sandbox_server import BOT_TOKEN, Json, SandboxServer
-from tests.integration.service import JWT_SECRET, Service, only
+from tests.integration.service import JWT_SECRET, Service
 from tests.integration.test_threat_forged_updates import charge_id, offered, payment, pre_checkout, rows
 
 SEND = "/api/v1/telegram/payment/send-invoice"
@@ -374,22 +375,113 @@ def test_nobody_cancels_or_buys_with_the_buttons_of_another(
     assert service.deliver(pre_checkout(ada["id"], payload)).json()["ok"] is True
 
 
+ANYBODY, A_USER, BY_SECRET = "anybody", "a user", "whoever has the provider's secret"
+FOR_PEOPLE = ("/billing/done", "/billing/cancelled", "/billing/returned")
+OF_THE_DOCUMENT = ("/schema", "/schema/openapi.json", "/schema/reference.css")
+FOR_OPERATORS = ("/health/live", "/health/ready", "/metrics")
+# Whom each address is for: another list than the one that the document is made of, since both could be wrong together.
+WHOSE: dict[tuple[str, str], str] = {
+    **{("GET", path): ANYBODY for path in (*FOR_PEOPLE, *OF_THE_DOCUMENT, *FOR_OPERATORS, "/api/v1/catalog")},
+    ("GET", "/.well-known/jwks.json"): ANYBODY,
+    ("GET", "/.well-known/revocations"): ANYBODY,
+    ("POST", "/api/v1/telegram/{bot}/webhook"): BY_SECRET,
+    ("POST", "/api/v1/telegram/webhook"): BY_SECRET,
+    ("POST", "/api/v1/billing/stripe/webhook"): BY_SECRET,
+    ("POST", SEND): A_USER,
+    ("POST", LINK): A_USER,
+    ("POST", "/api/v1/billing/checkout"): A_USER,
+    ("POST", "/api/v1/billing/portal"): A_USER,
+    ("GET", "/api/v1/me/entitlements"): A_USER,
+    ("GET", "/api/v1/me/payments"): A_USER,
+    ("GET", "/api/v1/me/passport"): A_USER,
+    ("GET", "/internal/v1/users/{user_id}/entitlements"): "entitlements:read",
+    ("GET", "/internal/v1/users/{user_id}/features/{feature}"): "entitlements:read",
+    ("POST", "/internal/v1/features/check"): "entitlements:read",
+    ("POST", "/internal/v1/users/{user_id}/passport"): "entitlements:read",
+    ("POST", "/internal/v1/users/{user_id}/entitlements"): "entitlements:write",
+    ("POST", "/internal/v1/entitlements/{entitlement_id}/revoke"): "entitlements:write",
+    ("GET", "/internal/v1/payments"): "payments:read",
+    ("GET", "/internal/v1/payments/export"): "payments:read",
+    ("GET", "/internal/v1/payments/{payment_id}"): "payments:read",
+    ("GET", "/internal/v1/payment-events"): "payments:read",
+    ("GET", "/internal/v1/payment-events/export"): "payments:read",
+    ("POST", "/internal/v1/payments/{payment_id}/refund"): "payments:refund",
+    ("POST", "/internal/v1/payments/{payment_id}/resolve"): "payments:refund",
+    ("GET", "/internal/v1/events"): "events:read",
+}
+NAMED = {"user_id": 4711, "feature": "signals", "bot": "main", "payment_id": "pay_x", "entitlement_id": "ent_x"}
+
+
+def routes() -> list[tuple[str, str]]:
+    """Every address of the application with every method that it takes, from the application itself."""
+    return sorted(
+        (str(method), re.sub(r"\{(\w+):\w+\}", r"{\1}", path))
+        for route in ROUTES
+        for path in route.paths
+        for method in route.http_methods
+    )
+
+
+def near(scope: str) -> list[str]:
+    """Scopes that look like it, each alone."""
+    return [
+        scope.upper(),
+        f"{scope}s",
+        scope.split(":", maxsplit=1)[0],
+        f"{scope}:x",
+        "*",
+        "admin",
+        scope.replace(":", " "),
+    ]
+
+
 @pytest.mark.threat(23)
-def test_every_door_for_services_opens_to_its_own_scope_and_to_no_other(service: Service) -> None:
-    doors = [(method, path, told) for method, path, told in operations(service) if {"service": []} in told["security"]]
-    assert doors
-    for method, path, told in doors:
-        scope = only(re.findall(r"Scope: `([a-z:]+)`", told["description"]))
-        assert scope in SCOPES
-        address = path.format(user_id=4711, feature="signals", payment_id="pay_x", entitlement_id="ent_x")
-        others = [other for other in SCOPES if other != scope]
-        near = [scope.upper(), f"{scope}s", scope.split(":")[0], "*", "admin", scope.replace(":", " ")]
-        for scopes in ((), *((other,) for other in (*others, *near)), tuple(others)):
-            with service.as_service(*(scopes or ("",))) as client:
-                answer = client.request(method, address, json={} if method == "POST" else None)
-                assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (path, scopes)
-        with service.as_service(scope) as client:
-            assert client.request(method, address, json={} if method == "POST" else None).status_code not in (401, 403)
+def test_every_route_is_known_to_be_somebodys() -> None:
+    assert set(routes()) <= set(WHOSE), "say in WHOSE whom a new route is for"
+    assert set(SCOPES) == set(WHOSE.values()) - {ANYBODY, A_USER, BY_SECRET}
+
+
+@pytest.mark.threat(22, 23)
+def test_every_route_opens_to_whom_it_is_for_and_to_nobody_else(
+    service: Service, telegram: SandboxServer, ada: Json
+) -> None:
+    bearer = {
+        "a user": service.token(ada["id"]),
+        "a user's token with every scope misspelt": service.token(ada["id"], *(near(SCOPES[0]) + near(SCOPES[2]))),
+        **{scope: service.token("some-service", scope) for scope in SCOPES},
+        **{f"all but {scope}": service.token("a-service", *(s for s in SCOPES if s != scope)) for scope in SCOPES},
+        **{f"near {scope}": service.token("a-service", *near(scope)) for scope in SCOPES},
+        "a service without a scope": service.token("some-service"),
+    }
+    callers = {name: {"Authorization": f"Bearer {token}"} for name, token in bearer.items()}
+    callers["a Mini App"] = {"Authorization": f"tma {telegram.init_data(ada)}"}
+    callers["nobody"] = {}
+    opened: dict[tuple[str, str], set[str]] = {}
+    with httpx.Client(base_url=service.url, timeout=20, verify=False) as client:
+        for method, path in routes():
+            opened[method, path] = set()
+            for name, headers in callers.items():
+                body: Json | None = {} if method == "POST" else None
+                answer = client.request(method, path.format(**NAMED), json=body, headers=headers)
+                if answer.status_code in (401, 403):
+                    known = WHOSE[method, path] in SCOPES and name in bearer
+                    expected = (403, "forbidden") if known else (401, "unauthenticated")
+                    assert (answer.status_code, answer.json()["code"]) == expected, (method, path, name)
+                else:
+                    opened[method, path].add(name)
+    users = {"a user", "a user's token with every scope misspelt", "a Mini App"}
+    for (method, path), found in opened.items():
+        match WHOSE[method, path]:
+            case "anybody":
+                assert found == set(callers), path
+            case "a user":
+                assert found == users, path
+            case "whoever has the provider's secret":
+                # Stripe is not set up here: its address is as if it were not there.
+                assert found == (set(callers) if "stripe" in path else set()), path
+            case scope:
+                others = {f"all but {other}" for other in SCOPES if other != scope}
+                assert found == {scope, *others}, path
 
 
 @pytest.mark.threat(23)
@@ -404,7 +496,7 @@ def test_a_scope_that_is_not_a_text_with_spaces_opens_nothing(service: Service, 
 @pytest.mark.threat(23)
 def test_every_address_is_described_and_whoever_comes_with_nothing_is_sent_away(service: Service) -> None:
     for method, path, told in operations(service):
-        address = path.format(user_id=4711, feature="signals", bot="main", payment_id="pay_x", entitlement_id="ent_x")
+        address = path.format(**NAMED)
         answer = httpx.request(method, service.url + address, json={} if method == "POST" else None, timeout=10)
         if {"stripe": []} in told["security"]:
             assert answer.status_code == 404, path  # it is not set up here
@@ -461,8 +553,7 @@ def test_a_foreign_host_changes_nothing_in_any_answer(service: Service, ada: Jso
     }
     token = {"Authorization": f"Bearer {service.token(ada['id'], *SCOPES)}"}
     changing = ("date", "x-request-id")
-    named = {"user_id": 4711, "feature": "signals", "bot": "main", "payment_id": "pay_x", "entitlement_id": "ent_x"}
-    paths = [path.format(**named) for _, path, _ in operations(service)]
+    paths = [path.format(**NAMED) for _, path, _ in operations(service)]
     for path in (*paths, "/schema", "/schema/reference.css", "/nowhere", "/schema/", "//evil.example/"):
         if path == "/metrics":
             continue

@@ -1,7 +1,8 @@
 """May this user do this now? Of several rights the one that ends last answers; what is no right is a plain no."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.access import ListEntitlements, ListPayments
-from application.ports import Page, PageOf
+from application.ports import Page, PageOf, Transaction
 from domain.access import Access, check
-from domain.entitlement import Entitlement, revoke
+from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest
-from domain.ids import ChargeId, EntitlementId, PaymentId, UserId
+from domain.ids import ChargeId, PaymentId, UserId
 from tests.builders import (
     ALICE,
     BOB,
@@ -32,7 +33,7 @@ from tests.builders import (
     payment,
     refund,
 )
-from tests.memory import NOON
+from tests.memory import NOON, MemoryEntitlements, MemoryUnitOfWork
 
 NO = Access(allowed=False)
 WEEK = timedelta(days=7)
@@ -135,21 +136,6 @@ def test_the_end_of_unbroken_time(others: Sequence[Entitlement], end: datetime |
     assert check([days(0, 1), *others], "signals", NOON).expires_at == end
 
 
-def test_at_a_past_moment_a_right_ended_when_it_was_revoked() -> None:
-    answer = check([days(0, 30, revoked_at=NOON + 10 * DAY)], "signals", NOON + DAY)
-
-    assert (answer.allowed, answer.expires_at) == (True, NOON + 10 * DAY)
-
-
-def test_at_a_past_moment_what_moved_up_since_counts_from_where_it_moved_to() -> None:
-    first, second = entitlement(SILVER, name="a"), entitlement(SILVER, name="b", starts_at=NOON + WEEK)
-    revocation = revoke(first, among=[first, second], new_ids=[EntitlementId("c")], now=NOON + DAY)
-
-    answer = check([*revocation.ended, *revocation.moved], "signals", NOON)
-
-    assert answer.expires_at == NOON + DAY + WEEK
-
-
 @given(
     spans=st.lists(
         st.tuples(st.integers(-5, 20), st.integers(1, 10), st.booleans()).map(
@@ -184,6 +170,42 @@ def test_a_service_that_asks_is_told_yes_at_once_after_the_payment_and_no_at_onc
     assert service.check(ALICE, "signals").expires_at == MONTH.after(NOON)
     service.refund(refund())
     assert service.check(ALICE, "signals") == NO
+
+
+@dataclass(frozen=True, slots=True)
+class CountedEntitlements(MemoryEntitlements):
+    """`asked` is of whom it was asked what they hold, once for each question."""
+
+    asked: list[list[UserId]] = field(default_factory=list)
+
+    def held_by(self, users: Sequence[UserId], now: datetime) -> Mapping[UserId, Sequence[Entitlement]]:
+        self.asked.append(list(users))
+        return MemoryEntitlements.held_by(self, users, now)
+
+
+@dataclass(slots=True)
+class CountedWork(MemoryUnitOfWork):
+    asked: list[list[UserId]] = field(default_factory=list)
+
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        with MemoryUnitOfWork.look(self) as tx:
+            tx.entitlements = CountedEntitlements(self.state, self.asked)
+            yield tx
+
+
+def test_many_questions_are_answered_in_their_order_by_one_read() -> None:
+    work = CountedWork()
+    service = Service(work=work)
+    service.give(entitlement(), entitlement(SILVER, name="bobs", user_id=BOB))
+    asked = [(BOB, "signals"), (ALICE, "copy_trading"), (UserId(1), "signals"), (BOB, "copy_trading"), (BOB, "signals")]
+
+    answers = service.check_all(*asked)
+
+    assert work.asked == [[BOB, ALICE, UserId(1)]]
+    assert answers == [service.check(*one) for one in asked]
+    assert [answer.allowed for answer in answers] == [True, True, False, False, True]
+    assert service.check_all() == []
 
 
 def test_one_user_s_rights_are_not_another_s() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -66,12 +67,15 @@ def test_later_spans_of_the_plan_move_up_whole_as_new_rows() -> None:
     first, second, third = week("a", NOON), week("b", NOON + WEEK), week("c", NOON + 2 * WEEK)
     now = NOON + DAY
 
+    def moved_from(span: Entitlement) -> dict[str, Any]:
+        return {"origin": span.id, "moved_at": now}
+
     revocation = ended(first, third, second, now=now)
 
     assert revocation.ended == tuple(replace(span, revoked_at=now) for span in (first, second, third))
     assert revocation.moved == (
-        replace(second, id=EntitlementId("new_1"), starts_at=now, expires_at=now + WEEK),
-        replace(third, id=EntitlementId("new_2"), starts_at=now + WEEK, expires_at=now + 2 * WEEK),
+        replace(second, id=EntitlementId("new_1"), starts_at=now, expires_at=now + WEEK, **moved_from(second)),
+        replace(third, id=EntitlementId("new_2"), starts_at=now + WEEK, expires_at=now + 2 * WEEK, **moved_from(third)),
     )
     assert not revocation.lost
 

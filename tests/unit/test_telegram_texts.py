@@ -14,8 +14,10 @@ from adapters.telegram.words import DIRECTORY, Words
 from application.buttons import Buy, Cancel, OpenPortal, ShowMethods, ShowPlans
 from application.chat import COMMANDS, Toast
 from application.messages import (
+    AccessGiven,
     AccessRestored,
     AccessSuspended,
+    AccessWithdrawn,
     AskInPrivate,
     CheckoutInvitation,
     Confirmation,
@@ -130,6 +132,12 @@ EVERY_MESSAGE: list[Message] = [
     AccessSuspended(plan="Gold"),
     AccessRestored(plan="Gold", expires_at=END),
     AccessRestored(plan="Gold", expires_at=None),
+    *(
+        AccessGiven(plan="Gold", starts_at=START, expires_at=end, extends=extends)
+        for end in (END, None)
+        for extends in (True, False)
+    ),
+    *(AccessWithdrawn(plan="Gold", ended=ended) for ended in (True, False)),
     invitation(),
     PortalInvitation(user_id=ADA, url=PAGE),
     PurchaseDeclined(code="provider_unavailable"),

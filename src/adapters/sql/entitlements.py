@@ -31,6 +31,8 @@ _OF_USER = (
 _GET = select(_TABLE).where(_TABLE.c.id == bindparam("of"))
 _LIVING = select(_TABLE).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.revoked_at.is_(None))
 
+_OPENED = select(_TABLE).where(any_of(_TABLE.c.payment_id, "payments"), _TABLE.c.revoked_at.is_(None))
+
 
 class SqlEntitlements(Entitlements):
     def __init__(self, connection: Connection) -> None:
@@ -50,6 +52,11 @@ class SqlEntitlements(Entitlements):
     def living_of(self, payment_id: PaymentId) -> Entitlement | None:
         row = self._connection.execute(_LIVING, {"payment": payment_id}).one_or_none()
         return None if row is None else _entitlement(row)
+
+    def opened_by(self, payments: Sequence[PaymentId]) -> Mapping[PaymentId, Entitlement]:
+        if not payments:
+            return {}
+        return {row.payment_id: _entitlement(row) for row in self._connection.execute(_OPENED, {"payments": payments})}
 
     def get(self, id: EntitlementId) -> Entitlement | None:
         row = self._connection.execute(_GET, {"of": id}).one_or_none()
@@ -78,6 +85,10 @@ def _row(entitlement: Entitlement) -> dict[str, Any]:
         "expires_at": entitlement.expires_at,
         "payment_id": entitlement.payment_id,
         "revoked_at": entitlement.revoked_at,
+        "origin": entitlement.origin,
+        "moved_at": entitlement.moved_at,
+        "granted_by": entitlement.granted_by,
+        "reason": entitlement.reason,
     }
 
 
@@ -94,4 +105,8 @@ def _entitlement(row: Any) -> Entitlement:
         expires_at=row.expires_at,
         payment_id=row.payment_id,
         revoked_at=row.revoked_at,
+        origin=row.origin,
+        moved_at=row.moved_at,
+        granted_by=row.granted_by,
+        reason=row.reason,
     )

@@ -142,6 +142,12 @@ entitlements = Table(
     Column("expires_at", UtcTime),
     Column("payment_id", Text, ForeignKey(payments.c.id)),
     Column("revoked_at", UtcTime),
+    # Of rows that go on what another was: the first row of the grant, and when this one took the place of the last.
+    Column("origin", Text),
+    Column("moved_at", UtcTime),
+    # Of what was granted by hand.
+    Column("granted_by", AnyText),
+    Column("reason", AnyText),
     CheckConstraint("expires_at > starts_at", name="ends_after_its_start"),
     **STRICT,
 )
@@ -151,6 +157,18 @@ Index(
     entitlements.c.payment_id,
     unique=True,
     **_where(and_(entitlements.c.payment_id.is_not(None), entitlements.c.revoked_at.is_(None))),
+)
+
+grant_keys = Table(
+    "grant_keys",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("caller", AnyText, nullable=False),
+    Column("key", AnyText, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("entitlement_id", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    **STRICT,
 )
 
 # Triggers of the first migration refuse to change or delete a row.
@@ -169,6 +187,7 @@ trail = Table(
     Column("message", LargeBinary),
     Column("actor", AnyText),
     Column("note", AnyText),
+    Column("entitlement_id", Text),
     sqlite_autoincrement=True,
     **STRICT,
 )

@@ -60,6 +60,7 @@ def _row(entry: TrailEntry) -> dict[str, Any]:
         "message": entry.message,
         "actor": entry.actor,
         "note": entry.note,
+        "entitlement_id": entry.entitlement_id,
     }
 
 
@@ -76,5 +77,6 @@ def _entry(row: Any) -> KeptEntry:
         message=row.message,
         actor=row.actor,
         note=row.note,
+        entitlement_id=row.entitlement_id,
     )
     return KeptEntry(id=row.id, entry=entry)

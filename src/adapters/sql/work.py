@@ -13,6 +13,7 @@ from adapters.sql.customers import SqlCustomers
 from adapters.sql.engine import LOCK_TIMEOUT_S, looking
 from adapters.sql.entitlements import SqlEntitlements
 from adapters.sql.errors import BUSY
+from adapters.sql.grant_keys import SqlGrantKeys
 from adapters.sql.inbox import SqlInbox
 from adapters.sql.invoices import SqlInvoices
 from adapters.sql.ledger_marks import SqlLedgerMarks
@@ -39,6 +40,7 @@ class SqlTransaction(Transaction):
         self.inbox = SqlInbox(connection)
         self.ledger_marks = SqlLedgerMarks(connection)
         self.entitlements = SqlEntitlements(connection)
+        self.grant_keys = SqlGrantKeys(connection)
         self.trail = SqlTrail(connection)
         self.updates = SqlUpdates(connection)
         self.attempts = SqlAttempts(connection)

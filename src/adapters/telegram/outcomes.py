@@ -3,8 +3,10 @@
 from adapters.telegram.titles import inert
 from adapters.telegram.words import Speech, price_of
 from application.messages import (
+    AccessGiven,
     AccessRestored,
     AccessSuspended,
+    AccessWithdrawn,
     Confirmation,
     PartReturned,
     PaymentHeld,
@@ -78,6 +80,18 @@ def restored(say: Speech, message: AccessRestored) -> str:
     if message.expires_at is None:
         return say.html("access-restored-for-life", plan=plan)
     return say.html("access-restored", plan=plan, end=say.moment(message.expires_at))
+
+
+def given(say: Speech, message: AccessGiven) -> str:
+    id = "access-given-extended" if message.extends else "access-given"
+    values = {"plan": inert(message.plan), "start": say.moment(message.starts_at)}
+    if message.expires_at is None:
+        return say.html(f"{id}-for-life", **values)
+    return say.html(id, end=say.moment(message.expires_at), **values)
+
+
+def withdrawn(say: Speech, message: AccessWithdrawn) -> str:
+    return say.html(f"access-withdrawn{'-ended' if message.ended else ''}", plan=inert(message.plan))
 
 
 def status(say: Speech, message: Status) -> str:

@@ -11,8 +11,10 @@ from adapters.telegram.words import Speech, Words
 from application.buttons import ShowPlans
 from application.chat import COMMANDS, Toast
 from application.messages import (
+    AccessGiven,
     AccessRestored,
     AccessSuspended,
+    AccessWithdrawn,
     AskInPrivate,
     CheckoutInvitation,
     Confirmation,
@@ -118,6 +120,10 @@ class Texts:
                 return _message(letter, outcomes.suspended(say, message))
             case AccessRestored():
                 return _message(letter, outcomes.restored(say, message))
+            case AccessGiven():
+                return _message(letter, outcomes.given(say, message))
+            case AccessWithdrawn():
+                return _message(letter, outcomes.withdrawn(say, message))
             case Status():
                 ways = [] if message.plans else begin
                 receipts = menus.way_to_portal(say, message.user_id) if message.portal else []

@@ -8,11 +8,13 @@ from adapters.telemetry.logs import request_of
 from adapters.telemetry.metrics import Metrics
 from application.ports import FoundBy, Journal
 from domain.catalog import Method
+from domain.entitlement import Entitlement
 from domain.events import (
     ChargeConflicted,
     ChargeRepeated,
     CheckoutMismatched,
     CommandAnswered,
+    EntitlementGranted,
     EntitlementRestored,
     EntitlementRevoked,
     EntitlementSuspended,
@@ -151,14 +153,12 @@ class LoggingJournal(Journal):
             case StripeEventKept():
                 log.info("stripe_event.kept", stripe_event=event.id, type=event.type, decision=event.outcome)
                 metrics.stripe_events.labels(event.outcome).inc()
+            case EntitlementGranted():
+                kind = "entitlement.extended" if event.extends else "entitlement.granted"
+                log.info(kind, **_entitlement(event.entitlement), actor=event.actor)
             case EntitlementRevoked():
-                entitlement = event.entitlement
-                log.info(
-                    "entitlement.revoked",
-                    user_id=entitlement.user_id,
-                    plan_code=entitlement.plan_code,
-                    entitlement_id=entitlement.id,
-                )
+                by_hand = {"actor": event.actor} if event.actor else {}
+                log.info("entitlement.revoked", **_entitlement(event.entitlement), **by_hand)
             case ChargeRepeated():
                 log.info("payment.repeated", **_payment(event.payment))
             case ChargeConflicted():
@@ -275,6 +275,14 @@ def _charge(charge: Charge) -> Fields:
         "currency": charge.paid.currency,
         "charge_id": charge.charge_id,
         **request_of(charge.key),
+    }
+
+
+def _entitlement(entitlement: Entitlement) -> Fields:
+    return {
+        "user_id": entitlement.user_id,
+        "plan_code": entitlement.plan_code,
+        "entitlement_id": entitlement.id,
     }
 
 

@@ -199,6 +199,30 @@ def refund(charge_id: str, reason: str, actor: str | None, outside: bool) -> int
     return refund(charge_id, reason=reason, actor=actor, outside=outside)
 
 
+@main.command(epilog=EXIT_CODES)
+@click.argument("user_id", metavar="USER", type=click.IntRange(1, 2**52 - 1))
+@click.argument("plan_code", metavar="PLAN")
+@_decision
+@click.option("--duration", default=None, help='As "2 weeks" or "lifetime"; otherwise as long as the plan lasts.')
+@_plainly
+def grant(user_id: int, plan_code: str, reason: str, actor: str | None, duration: str | None) -> int:
+    """Give a plan to a user, from now or from the end of what they hold of it."""
+    from entrypoints.cli.grants import grant
+
+    return grant(user_id, plan_code, reason=reason, actor=actor, duration=duration)
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("entitlement_id", metavar="ENTITLEMENT")
+@_decision
+@_plainly
+def revoke(entitlement_id: str, reason: str, actor: str | None) -> int:
+    """End a grant at once. Later time of the plan moves up; money that paid for it stays, unlike with a refund."""
+    from entrypoints.cli.grants import revoke
+
+    return revoke(entitlement_id, reason=reason, actor=actor)
+
+
 @main.group(invoke_without_command=True, epilog=EXIT_CODES)
 @click.pass_context
 def quarantine(context: click.Context) -> None:

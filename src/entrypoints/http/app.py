@@ -12,8 +12,20 @@ from litestar.types import ASGIApp
 from domain.errors import Refusal
 from entrypoints import shapes
 from entrypoints.container import Container
-from entrypoints.http import billing, checks, openapi, operations, payments, purchases, stripe_webhook, webhook
-from entrypoints.http.bodies import json_text
+from entrypoints.http import (
+    billing,
+    checks,
+    grants,
+    openapi,
+    operations,
+    payment_lists,
+    payments,
+    purchases,
+    stripe_webhook,
+    webhook,
+)
+from entrypoints.http.bodies import json_text, long_json_text
+from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
 
@@ -31,8 +43,9 @@ ROUTES: Sequence[Any] = (
     billing.cancelled,
     billing.returned,
     stripe_webhook.receive_stripe_event,
-    checks.user_entitlements,
-    checks.user_feature,
+    *checks.ROUTES,
+    *grants.ROUTES,
+    *payment_lists.ROUTES,
     *payments.ROUTES,
     operations.live,
     operations.ready,
@@ -81,7 +94,8 @@ def create_app(container: Container) -> ASGIApp:
         "settings": container.settings,
         "list_entitlements": container.list_entitlements,
         "list_payments": container.list_payments,
-        "check_feature": container.check_feature,
+        "check_desk": container.check_desk,
+        "grant_desk": container.grant_desk,
         "find_payments": container.find_payments,
         "show_payment": container.show_payment,
         "find_payment_events": container.find_payment_events,
@@ -93,6 +107,7 @@ def create_app(container: Container) -> ASGIApp:
         route_handlers=ROUTES,
         dependencies={
             "json_text": Provide(json_text),
+            "long_json_text": Provide(long_json_text),
             **{name: _always(provider()) for name, provider in handed.items()},
         },
         exception_handlers={Refusal: refuse, HTTPException: refuse_http, Exception: fail},
@@ -102,7 +117,7 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    return RequestIds(app)
+    return RequestIds(Options(app))
 
 
 def _always(thing: Any) -> Provide:

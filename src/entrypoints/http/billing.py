@@ -1,6 +1,5 @@
 """Paying by Stripe: the way to its page and back. The pages that people come back to grant nothing."""
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +10,7 @@ from application.invoicing import Order
 from domain.catalog import Method
 from domain.errors import InvalidRequest, MethodUnavailable
 from domain.ids import BotName
-from entrypoints.http.bodies import JsonText, decode
+from entrypoints.http.bodies import JsonText, decode, idempotency_key
 from entrypoints.http.callers import Callers
 from entrypoints.http.handed import Handed
 from entrypoints.http.order_desk import OrderDesk
@@ -20,7 +19,6 @@ from entrypoints.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
 DONE, CANCELLED, RETURNED = "/billing/done", "/billing/cancelled", "/billing/returned"
-_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
 @post("/api/v1/billing/checkout", status_code=201)
@@ -37,11 +35,8 @@ async def open_checkout(
         user_id = callers.user(request)
         wanted = decode(json_text, CheckoutRequest)
         bot = _bot(wanted.bot, settings)
-        key = request.headers.get("idempotency-key")
-        if key is not None and not _KEY.fullmatch(key):
-            raise InvalidRequest("Idempotency-Key must be 1-255 printable characters.")
         wish = Order(user_id=user_id, plan_code=wanted.plan_code, method=Method.STRIPE, bot=bot)
-        invoice, page = open_checkout(wish, key)
+        invoice, page = open_checkout(wish, idempotency_key(request))
         return CheckoutPage.of(invoice, page)
 
     return await order_desk.serve(order)

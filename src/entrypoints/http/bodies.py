@@ -1,6 +1,11 @@
-"""Bodies, read within a limit and decoded strictly: no field is guessed, none is ignored, all mistakes are told."""
+"""Bodies, read within a limit and decoded strictly: no field is guessed, none is ignored, all mistakes are told.
+
+And what stands in a request beside its body: numbers, times and keys, each refused by its name where it is wrong.
+"""
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,8 +16,12 @@ from domain.errors import InvalidRequest, TooLarge
 from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 << 10
+MAX_LONG_BODY_BYTES = 1 << 20
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
+_PLACE = re.compile(r"(.*) - at `\$(.+)`", re.DOTALL)
+_STEP = re.compile(r"\[(\d+)\]|\.(\w+)", re.ASCII)
 
 
 class JsonText(bytes):
@@ -43,10 +52,19 @@ async def read_body(request: Request[Any, Any, Any], at_most: int = MAX_BODY_BYT
 
 async def json_text(request: Request[Any, Any, Any]) -> JsonText:
     """The body of a request of ours, which must be called JSON."""
+    return await _json_text(request, MAX_BODY_BYTES)
+
+
+async def long_json_text(request: Request[Any, Any, Any]) -> JsonText:
+    """The same, of a request that may ask a thousand things at once."""
+    return await _json_text(request, MAX_LONG_BODY_BYTES)
+
+
+async def _json_text(request: Request[Any, Any, Any], at_most: int) -> JsonText:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
-    return JsonText(await read_body(request))
+    return JsonText(await read_body(request, at_most))
 
 
 def decode(text: JsonText, shape: type[Body]) -> Body:
@@ -59,15 +77,35 @@ def decode(text: JsonText, shape: type[Body]) -> Body:
             if field.required:
                 mistakes.append(Mistake(f"/{name}", "is missing"))
             continue
+        if not _is_text(fields[name]):
+            mistakes.append(Mistake(f"/{name}", "holds half of a surrogate pair, which is no text"))
+            continue
         try:
             values[field.name] = msgspec.convert(fields[name], field.type, strict=True)
         except msgspec.ValidationError as problem:
-            mistakes.append(Mistake(f"/{name}", str(problem)))
+            mistakes.append(_mistake(name, str(problem)))
     unknown = [name for name in fields if name not in known]
     mistakes += [Mistake(f"/{name[:64]}", f"is not known here; known are {', '.join(known)}") for name in unknown]
     if mistakes:
         raise BadBody(mistakes)
     return shape(**values)
+
+
+def _mistake(name: str, problem: str) -> Mistake:
+    """With its place inside the field, where msgspec tells it: `$[3].user_id` is `/3/user_id`."""
+    if told := _PLACE.fullmatch(problem):
+        steps = "".join(f"/{index or field}" for index, field in _STEP.findall(told[2]))
+        return Mistake(f"/{name}{steps}", told[1])
+    return Mistake(f"/{name}", problem)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be written down again: JSON can escape what no text may hold."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -99,3 +137,38 @@ def bounded(text: str | None, default: int, least: int, most: int, name: str) ->
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
         raise InvalidRequest(f"{name} must be a whole number from {least} to {most}.")
     return int(text)
+
+
+def flag(text: str | None, name: str) -> bool:
+    """`true` or `false` from the query; without it, false. Raises InvalidRequest, naming it."""
+    if text not in (None, "true", "false"):
+        raise InvalidRequest(f"{name} must be true or false.")
+    return text == "true"
+
+
+def moment(text: str) -> datetime:
+    """An RFC 3339 time with its zone, in UTC. Raises ValueError."""
+    # A space is what a query makes of a plus that was not escaped.
+    read = msgspec.convert(text.replace(" ", "+"), datetime)
+    if read.tzinfo is None:
+        raise ValueError("no zone")
+    try:
+        return read.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("before or after all years") from None
+
+
+def moment_asked(text: str | None, name: str) -> datetime | None:
+    """From the query. Raises InvalidRequest, naming it."""
+    try:
+        return None if text is None else moment(text)
+    except ValueError:
+        raise InvalidRequest(f"{name} must be a time as in 2026-11-22T12:00:00Z, with its zone.") from None
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+    """The caller's own key of this request. Raises InvalidRequest."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key must be 1-255 printable characters.")
+    return key

@@ -9,6 +9,14 @@ import msgspec
 from domain.catalog import Method
 from domain.ids import MAX_USER_ID
 from domain.payment import PaymentStatus
+from entrypoints.http.access_shapes import (
+    FeatureAnswer,
+    FeatureAnswers,
+    FeatureChecks,
+    GrantRequest,
+    RevokeRequest,
+    ServiceEntitlement,
+)
 from entrypoints.http.payment_shapes import (
     FullPayment,
     PaymentEventList,
@@ -22,7 +30,6 @@ from entrypoints.http.shapes import (
     CheckoutPage,
     CheckoutRequest,
     EntitlementList,
-    FeatureAnswer,
     Health,
     InvoiceLink,
     PaymentList,
@@ -54,6 +61,7 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     answer: type[msgspec.Struct] | None = None
     answer_type: str = "application/json"
+    or_answer_type: str | None = None
     problems: tuple[str, ...] = ()
     query: Mapping[str, Mapping[str, Any]] | None = None
     header: Mapping[str, Mapping[str, Any]] | None = None
@@ -65,6 +73,7 @@ _USER_ID = {"type": "integer", "minimum": 1, "maximum": MAX_USER_ID}
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "user_id": _USER_ID,
     "feature": {"type": "string", "minLength": 1, "maxLength": 64},
+    "entitlement_id": {"type": "string", "pattern": "^[A-Za-z0-9_]{1,80}$"},
     "payment_id": {"type": "string", "pattern": "^[A-Za-z0-9_]{1,80}$"},
     "bot": {"type": "string", "pattern": "^[a-z0-9_]{1,32}$"},
 }
@@ -94,6 +103,13 @@ _PAGING: Mapping[str, Mapping[str, Any]] = {
 _ID = {"type": "string", "minLength": 1, "maxLength": 255}
 _WHOSE: Mapping[str, Mapping[str, Any]] = {"user_id": _USER_ID, "charge_id": _ID}
 _MOMENT = {"type": "string", "format": "date-time"}
+_KEY = {"Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,255}$"}}
+_AS_OF: Mapping[str, Mapping[str, Any]] = {
+    "as_of": {**_MOMENT, "description": "What was answered at that moment; without it, now"}
+}
+_EXPLAIN: Mapping[str, Mapping[str, Any]] = {
+    "explain": {"type": "boolean", "default": False, "description": "Tell every entitlement that decides it"}
+}
 _PAYMENT_FILTERS: Mapping[str, Mapping[str, Any]] = {
     **_WHOSE,
     "status": {"type": "string", "enum": [status.value for status in PaymentStatus]},
@@ -101,7 +117,10 @@ _PAYMENT_FILTERS: Mapping[str, Mapping[str, Any]] = {
     "plan_code": _ID,
     "since": _MOMENT,
     "until": _MOMENT,
-    **_PAGING,
+}
+_EVENT_FILTERS: Mapping[str, Mapping[str, Any]] = {**_WHOSE, "invoice_id": _ID}
+_FORM: Mapping[str, Mapping[str, Any]] = {
+    "format": {"type": "string", "enum": ["csv", "jsonl"], "default": "csv"},
 }
 _DECIDING = (*_ASKING, "forbidden", "not_found", "conflict", "too_large", "unsupported_media_type")
 
@@ -147,7 +166,7 @@ OPERATIONS = (
         answer=CheckoutPage,
         status=201,
         problems=(*_BUYING, "idempotency_mismatch"),
-        header={"Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,255}$"}},
+        header=_KEY,
     ),
     Operation(
         method="post",
@@ -200,17 +219,65 @@ OPERATIONS = (
         scope="entitlements:read",
         answer=EntitlementList,
         problems=(*_ASKING, "forbidden"),
+        query=_AS_OF,
+    ),
+    Operation(
+        method="post",
+        path="/internal/v1/users/{user_id}/entitlements",
+        name="grantEntitlement",
+        summary="Give a plan to a user, from now or from the end of what is held of it",
+        group="For services",
+        security=SERVICE,
+        scope="entitlements:write",
+        body=GrantRequest,
+        answer=ServiceEntitlement,
+        status=201,
+        problems=(
+            *_ASKING,
+            "forbidden",
+            "already_entitled",
+            "too_large",
+            "unsupported_media_type",
+            "unknown_plan",
+            "idempotency_mismatch",
+        ),
+        header=_KEY,
+    ),
+    Operation(
+        method="post",
+        path="/internal/v1/entitlements/{entitlement_id}/revoke",
+        name="revokeEntitlement",
+        summary="End a grant at once: later time of the plan moves up, no money goes back. Again, nothing changes",
+        group="For services",
+        security=SERVICE,
+        scope="entitlements:write",
+        body=RevokeRequest,
+        answer=ServiceEntitlement,
+        problems=(*_ASKING, "forbidden", "not_found", "too_large", "unsupported_media_type"),
     ),
     Operation(
         method="get",
         path="/internal/v1/users/{user_id}/features/{feature}",
         name="checkFeature",
-        summary="May this user do this now?",
+        summary="May this user do this, now or at a past moment, and why?",
         group="For services",
         security=SERVICE,
         scope="entitlements:read",
         answer=FeatureAnswer,
         problems=(*_ASKING, "forbidden"),
+        query={**_AS_OF, **_EXPLAIN},
+    ),
+    Operation(
+        method="post",
+        path="/internal/v1/features/check",
+        name="checkFeatures",
+        summary="Up to 1000 such questions at once",
+        group="For services",
+        security=SERVICE,
+        scope="entitlements:read",
+        body=FeatureChecks,
+        answer=FeatureAnswers,
+        problems=(*_ASKING, "forbidden", "too_large", "unsupported_media_type"),
     ),
     Operation(
         method="get",
@@ -222,7 +289,20 @@ OPERATIONS = (
         scope="payments:read",
         answer=ServicePaymentList,
         problems=(*_ASKING, "forbidden"),
-        query=_PAYMENT_FILTERS,
+        query={**_PAYMENT_FILTERS, **_PAGING},
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/payments/export",
+        name="exportPayments",
+        summary="All payments as a file, newest first; in CSV no cell is a formula",
+        group="For services",
+        security=SERVICE,
+        scope="payments:read",
+        answer_type="text/csv",
+        or_answer_type="application/x-ndjson",
+        problems=(*_ASKING, "forbidden"),
+        query={**_PAYMENT_FILTERS, **_FORM},
     ),
     Operation(
         method="get",
@@ -270,7 +350,20 @@ OPERATIONS = (
         scope="payments:read",
         answer=PaymentEventList,
         problems=(*_ASKING, "forbidden"),
-        query={**_WHOSE, "invoice_id": _ID, **_PAGING},
+        query={**_EVENT_FILTERS, **_PAGING},
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/payment-events/export",
+        name="exportPaymentEvents",
+        summary="The audit trail as a file, newest first; in CSV no cell is a formula",
+        group="For services",
+        security=SERVICE,
+        scope="payments:read",
+        answer_type="text/csv",
+        or_answer_type="application/x-ndjson",
+        problems=(*_ASKING, "forbidden"),
+        query={**_EVENT_FILTERS, **_FORM},
     ),
     Operation(
         method="post",

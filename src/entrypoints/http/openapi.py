@@ -96,7 +96,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
     schema: dict[str, Any] = _ref(operation.answer) if operation.answer else {}
     if not operation.answer and operation.answer_type == "application/json":
         schema = {"type": "object"}
-    responses = {str(operation.status): {"description": "OK", "content": {operation.answer_type: {"schema": schema}}}}
+    kinds = [kind for kind in (operation.answer_type, operation.or_answer_type) if kind]
+    content = {kind: {"schema": schema} for kind in kinds}
+    responses = {str(operation.status): {"description": "OK", "content": content}}
     if operation.name == "ready":
         responses["503"] = {"description": "Not ready", "content": {"application/json": {"schema": _ref(Health)}}}
     for code in operation.problems:

@@ -1,7 +1,7 @@
 """Payments and the audit trail as other services see them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, overload
 
 import msgspec
 
@@ -74,6 +74,7 @@ class PaymentEvent(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     actor: str | None
     note: str | None
+    entitlement_id: str | None
 
     @classmethod
     def of(cls, kept: KeptEntry) -> "PaymentEvent":
@@ -83,12 +84,13 @@ class PaymentEvent(msgspec.Struct, frozen=True, kw_only=True):
             kind=entry.kind,
             user_id=entry.user_id,
             invoice_id=entry.invoice_id,
-            charge_id=entry.charge_id,
+            charge_id=legible(entry.charge_id),
             decision=entry.decision,
             reason=entry.reason,
             at=entry.at,
-            actor=entry.actor,
-            note=entry.note,
+            actor=legible(entry.actor),
+            note=legible(entry.note),
+            entitlement_id=entry.entitlement_id,
         )
 
 
@@ -101,8 +103,8 @@ def _fields(payment: Payment, entitlement_id: EntitlementId | None) -> dict[str,
     shown = msgspec.structs.asdict(PaymentShape.of(payment))
     return {
         **shown,
-        "charge_id": payment.charge.charge_id,
-        "provider_charge_id": payment.charge.provider_charge_id,
+        "charge_id": legible(payment.charge.charge_id),
+        "provider_charge_id": legible(payment.charge.provider_charge_id),
         "user_id": payment.charge.payer,
         "quarantine_reason": payment.quarantine_reason,
         "entitlement_id": entitlement_id,
@@ -116,3 +118,16 @@ def _message(message: bytes) -> Any:
     except (ValueError, RecursionError):
         return message.decode("utf-8", "backslashreplace")
     return msgspec.Raw(message)
+
+
+@overload
+def legible(text: str) -> str: ...
+
+
+@overload
+def legible(text: str | None) -> str | None: ...
+
+
+def legible(text: str | None) -> str | None:
+    """What came from outside may hold half a surrogate pair, which no answer can: it is written out."""
+    return text.encode("utf-8", "backslashreplace").decode() if text else text

@@ -7,9 +7,9 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.routes import HTTPRoute
 
 from domain.errors import RateLimited, Refusal, Unavailable
+from entrypoints.http.methods import methods_at
 
 STATUS = {
     "invalid_request": 400,
@@ -88,7 +88,8 @@ def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Respon
         return fail(request, error)
     answer = _response(code, detail, [], None)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+        # Which an answer 405 must tell (RFC 9110, 15.5.6).
+        answer.headers["Allow"] = ", ".join(sorted(methods_at(request.app, request.scope["path"])))
     return answer
 
 
@@ -96,18 +97,6 @@ def fail(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to a fault of ours that nothing names; its whole trace is in the log."""
     log.error("request.failed", reason="unavailable", problem=type(error).__name__, exc_info=error)
     return _response("unavailable", "This did not work, and nothing was changed. Try again.", [], None)
-
-
-def _methods_at(request: Request[Any, Any, Any]) -> set[str]:
-    """What this address takes, which an answer 405 must tell (RFC 9110, 15.5.6)."""
-    asked = request.scope["path"].rstrip("/").split("/")
-    methods: set[str] = set()
-    for route in request.app.routes:
-        parts = route.path_format.split("/")
-        same = len(parts) == len(asked) and all(p == a or p[:1] == "{" for p, a in zip(parts, asked, strict=True))
-        if same and isinstance(route, HTTPRoute):
-            methods |= set(route.methods)
-    return methods
 
 
 def _response(code: str, detail: str, mistakes: list[Mistake], retry_after_s: int | None) -> Response[bytes]:

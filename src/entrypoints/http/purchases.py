@@ -1,5 +1,6 @@
 """What users call: the catalog, an invoice into their chat or as a link, and what they hold and have paid."""
 
+from datetime import datetime
 from typing import Any
 
 from litestar import Request, get, post
@@ -83,9 +84,11 @@ def my_payments(request: AnyRequest, callers: Handed[Callers], list_payments: Ha
     return PaymentList(items=[PaymentShape.of(payment) for payment in payments.items], next_cursor=payments.next_cursor)
 
 
-def entitlements_of(user_id: UserId, list_entitlements: ListEntitlements) -> EntitlementList:
-    entitlements, now = list_entitlements(user_id)
-    return EntitlementList(user_id=user_id, entitlements=[EntitlementShape.of(e, now) for e in entitlements])
+def entitlements_of(
+    user_id: UserId, list_entitlements: ListEntitlements, as_of: datetime | None = None
+) -> EntitlementList:
+    entitlements, at = list_entitlements(user_id, as_of)
+    return EntitlementList(user_id=user_id, entitlements=[EntitlementShape.of(e, at) for e in entitlements])
 
 
 def _order(callers: Callers, user_id: UserId, json_text: JsonText) -> Order:

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import msgspec
 
 from application.ports import KeptCheckout
-from domain.access import Access
 from domain.catalog import Catalog, Plan, Tills
 from domain.entitlement import Entitlement
 from domain.invoice import Invoice
@@ -174,26 +173,6 @@ class PaymentShape(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentList(msgspec.Struct, frozen=True, kw_only=True):
     items: list[PaymentShape]
     next_cursor: str | None
-
-
-class FeatureAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    user_id: int
-    feature: str
-    allowed: bool
-    plan_code: str | None
-    expires_at: datetime | None
-    limits: dict[str, int]
-
-    @classmethod
-    def of(cls, user_id: int, feature: str, access: Access) -> "FeatureAnswer":
-        return cls(
-            user_id=user_id,
-            feature=feature,
-            allowed=access.allowed,
-            plan_code=access.plan_code,
-            expires_at=access.expires_at,
-            limits=dict(access.limits),
-        )
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

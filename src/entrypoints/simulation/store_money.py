@@ -10,6 +10,8 @@ from application.ports import (
     ChargeKey,
     DoubleGrant,
     Entitlements,
+    GrantKey,
+    GrantKeys,
     Invoices,
     Page,
     PageOf,
@@ -235,6 +237,11 @@ class StoreEntitlements(Port, Entitlements):
         found = self._s.find(self._t.entitlements, self._t.living_grants, payment_id)
         return found[0] if found else None
 
+    def opened_by(self, payments: Sequence[PaymentId]) -> Mapping[PaymentId, Entitlement]:
+        self._s.statement("entitlements.opened_by")
+        found = {id: self._s.find(self._t.entitlements, self._t.living_grants, id) for id in payments}
+        return {id: rows[0] for id, rows in found.items() if rows}
+
     def get(self, id: EntitlementId) -> Entitlement | None:
         self._s.statement("entitlements.get")
         return self._s.read(self._t.entitlements, id)
@@ -264,6 +271,16 @@ class StoreEntitlements(Port, Entitlements):
                 ended.id,
                 partial(_ended, at=at),
             )
+
+
+class StoreGrantKeys(Port, GrantKeys):
+    __slots__ = ()
+
+    def take(self, new: GrantKey, now: datetime) -> GrantKey:
+        self._s.statement("grant_keys.take")
+        place = (new.caller, new.key)
+        self._s.insert(self._t.grant_keys, place, new)
+        return self._s.read(self._t.grant_keys, place) or new
 
 
 def claimable(due_at: datetime, claimed_until: datetime | None, now: datetime, lease: timedelta) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from datetime import datetime
 
-from application.ports import ChargeKey, LedgerMark, TrailEntry
+from application.ports import ChargeKey, GrantKey, LedgerMark, TrailEntry
 from domain.entitlement import Entitlement
 from domain.ids import BotName, EntitlementId, InvoiceId, PaymentId, UserId
 from domain.payment import PaymentStatus, Refund
@@ -38,6 +38,8 @@ class Schema:
         self.entitlements: Table[EntitlementId, Entitlement] = Table("entitlements")
         self.entitlements_of = self.entitlements.index("user", lambda row: row.user_id)
         self.living_grants = self.entitlements.index("uq_entitlements_living_grant", _living_grant, unique=True)
+
+        self.grant_keys: Table[tuple[str, str], GrantKey] = Table("grant_keys")
 
         self.trail: Table[int, TrailEntry] = Table("telegram_payment_events")
         self.trail_once = self.trail.index("charge", _once, unique=True)

@@ -9,6 +9,7 @@ from entrypoints.simulation.store import Session, Store, StoreUnitOfWork
 from entrypoints.simulation.store_money import (
     Port,
     StoreEntitlements,
+    StoreGrantKeys,
     StoreInvoices,
     StorePayments,
 )
@@ -37,6 +38,7 @@ class StoreTransaction(Transaction):
         "inbox": StoreInbox,
         "ledger_marks": StoreLedgerMarks,
         "entitlements": StoreEntitlements,
+        "grant_keys": StoreGrantKeys,
         "trail": StoreTrail,
         "updates": StoreUpdates,
         "attempts": StoreAttempts,

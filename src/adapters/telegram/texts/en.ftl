@@ -160,6 +160,14 @@ access-restored =
 access-restored-for-life =
     The dispute about your payment is over, and access is open again.
     <b>{ $plan }</b>, for life.
+access-given = You have been given <b>{ $plan }</b>, until { $end }. There is nothing to pay.
+access-given-for-life = You have been given <b>{ $plan }</b>, for life. There is nothing to pay.
+access-given-extended =
+    You have been given more time: <b>{ $plan }</b>, now until { $end }. There is nothing to pay.
+    The new time begins on { $start }, when the time you had ends.
+access-given-extended-for-life = You have been given <b>{ $plan }</b>, for life from { $start } on. There is nothing to pay.
+access-withdrawn = Some of your time of <b>{ $plan }</b> was taken back. /status shows what you have. Questions: /paysupport
+access-withdrawn-ended = Your access to <b>{ $plan }</b> was ended. Questions: /paysupport
 
 # Each follows on "because".
 held = it could not be matched to what was offered
