@@ -122,7 +122,10 @@ class LedgerCompared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitlementRevoked:
+    """`moved_up` are later spans that closed the gap: each as it was, and the new row in its place."""
+
     entitlement: Entitlement
+    moved_up: tuple[tuple[Entitlement, Entitlement], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,16 +135,24 @@ class PaymentPartlyRefunded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitlementSuspended:
-    """A dispute took the money away; access waits for its outcome."""
+    """A dispute took the money away; access waits for its outcome. `moved_up` as in EntitlementRevoked."""
 
     entitlement: Entitlement
     payment: Payment
+    moved_up: tuple[tuple[Entitlement, Entitlement], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitlementRestored:
     entitlement: Entitlement
     payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementExpired:
+    """Its time is over, and no other span went on from there."""
+
+    entitlement: Entitlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +252,34 @@ class StripeEventKept:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePushed:
+    """An endpoint has taken an event; `endpoint` is its id."""
+
+    endpoint: str
+    sequence: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeNotPushed:
+    """An endpoint has not taken an event, which is tried again unless it is `given_up`."""
+
+    endpoint: str
+    sequence: int
+    attempts: int
+    problem: str
+    given_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointDisabled:
+    """An endpoint gets nothing more until a person enables it."""
+
+    endpoint: str
+    problem: str
+
+
 Event = (
     InvoiceIssued
     | InvoiceSent
@@ -261,6 +300,7 @@ Event = (
     | EntitlementRevoked
     | EntitlementSuspended
     | EntitlementRestored
+    | EntitlementExpired
     | ChargeRepeated
     | ChargeConflicted
     | RefundCameFirst
@@ -272,4 +312,7 @@ Event = (
     | ReportDone
     | ReportGivenUp
     | StripeEventKept
+    | NoticePushed
+    | NoticeNotPushed
+    | EndpointDisabled
 )
