@@ -34,9 +34,7 @@ def note_ends(tx: Transaction, now: datetime, *, users: Sequence[UserId]) -> lis
         return []
     new = tx.entitlements.note_over([span.id for span in over], now)
     of = {user: tx.entitlements.of_user(user) for user in {span.user_id for span in over}}
-    return [
-        EntitlementExpired(entitlement=span) for span in over if span.id in new and expires(span, of[span.user_id])
-    ]
+    return [EntitlementExpired(entitlement=span) for span in over if span.id in new and expires(span, of[span.user_id])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ LEASE = timedelta(seconds=60)
 TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=100)
-"""With all that chance may add, nothing waits longer than two hours: what lies further ahead a wrong clock has noted."""
+"""With what chance may add, nothing waits for more than two hours: what lies further ahead, a wrong clock noted."""
 FIRST_KNOCK = timedelta(seconds=2)
 LONGEST_KNOCK = timedelta(minutes=1)
 MOST_ASKED_FOR = timedelta(hours=1)
@@ -153,7 +153,7 @@ class PushEvents:
 
     def _pause(self, attempts: int, first: timedelta, longest: timedelta) -> timedelta:
         """Twice as long each time, and a little more or less by chance."""
-        plain = min(first * 2 ** min(attempts - 1, DOUBLINGS), longest)
+        plain = min(first * (1 << min(attempts - 1, DOUBLINGS)), longest)
         return plain * (1 - JITTER + 2 * JITTER * self.chance())
 
 

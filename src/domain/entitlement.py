@@ -181,9 +181,7 @@ def expires(over: Entitlement, among: Iterable[Entitlement]) -> bool:
     end = over.expires_at
     if end is None:
         return False
-    return not any(
-        other.active(end) for other in among if other.id != over.id and other.plan_code == over.plan_code
-    )
+    return not any(other.active(end) for other in among if other.id != over.id and other.plan_code == over.plan_code)
 
 
 def _following(held: Holding | None, now: datetime) -> datetime:

@@ -109,11 +109,11 @@ def _moved(spans: Iterable[tuple[Entitlement, Entitlement]], at: datetime) -> li
 
 def _opened(span: Entitlement, at: datetime, *, replaces: EntitlementId | None = None) -> Notice:
     extends = span.starts_at > at
-    type = NoticeType.ENTITLEMENT_EXTENDED if extends else NoticeType.ENTITLEMENT_GRANTED
-    return _span(type, span, at, replaces=replaces)
+    kind = NoticeType.ENTITLEMENT_EXTENDED if extends else NoticeType.ENTITLEMENT_GRANTED
+    return _span(kind, span, at, replaces=replaces)
 
 
-def _span(type: NoticeType, span: Entitlement, at: datetime, **more: EntitlementId | None) -> Notice:
+def _span(kind: NoticeType, span: Entitlement, at: datetime, **more: EntitlementId | None) -> Notice:
     data: dict[str, Plain] = {
         "entitlement_id": span.id,
         "plan_code": span.plan_code,
@@ -127,10 +127,10 @@ def _span(type: NoticeType, span: Entitlement, at: datetime, **more: Entitlement
         "payment_id": span.payment_id,
     }
     data.update({name: id for name, id in more.items() if id is not None})
-    return Notice(type=type, user_id=span.user_id, at=at, data=data)
+    return Notice(type=kind, user_id=span.user_id, at=at, data=data)
 
 
-def _payment(type: NoticeType, payment: Payment, at: datetime) -> Notice:
+def _payment(kind: NoticeType, payment: Payment, at: datetime) -> Notice:
     charge = payment.charge
     data: dict[str, Plain] = {
         "payment_id": payment.id,
@@ -145,7 +145,7 @@ def _payment(type: NoticeType, payment: Payment, at: datetime) -> Notice:
         "paid_at": _text(charge.charged_at),
         "refunded_at": _text(payment.refunded_at),
     }
-    return Notice(type=type, user_id=charge.payer, at=at, data=data)
+    return Notice(type=kind, user_id=charge.payer, at=at, data=data)
 
 
 def _invoice(invoice: Invoice, at: datetime) -> Notice:

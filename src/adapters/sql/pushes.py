@@ -18,10 +18,11 @@ _ENDPOINTS = schema.event_endpoints
 _TABLE = schema.event_pushes
 _SAME_USER = _TABLE.alias("same_user")
 _STATE = select(_ENDPOINTS).where(_ENDPOINTS.c.id == bindparam("endpoint"))
+_COLUMNS = [column.name for column in _ENDPOINTS.columns if not column.primary_key]
 _MOVE = (
     update(_ENDPOINTS)
     .where(_ENDPOINTS.c.id == bindparam("endpoint"))
-    .values({column: bindparam(f"new_{column}") for column in _ENDPOINTS.c.keys() if column != "id"})
+    .values({name: bindparam(f"new_{name}") for name in _COLUMNS})
 )
 _HERE = _TABLE.c.endpoint == bindparam("at_endpoint")
 _COUNT = select(func.count()).select_from(_TABLE)
@@ -67,9 +68,7 @@ _RETRY = (
     .values(claimed_until=None, due_at=bindparam("due"), failing_since=bindparam("since"), problem=bindparam("why"))
 )
 _GIVE_UP = update(_TABLE).where(_ONE).values(claimed_until=None, given_up_at=_NOW, problem=bindparam("why"))
-_GIVEN_UP_BEFORE = delete(_TABLE).where(
-    _HERE, _TABLE.c.sequence == bindparam("of"), _TABLE.c.given_up_at.is_not(None)
-)
+_GIVEN_UP_BEFORE = delete(_TABLE).where(_HERE, _TABLE.c.sequence == bindparam("of"), _TABLE.c.given_up_at.is_not(None))
 _FORGET = delete(_TABLE).where(_HERE, schema.push_waits)
 
 
@@ -129,9 +128,7 @@ class SqlPushes(Pushes):
         if row is None:
             return None
         self._connection.execute(_CLAIM, {"at_endpoint": endpoint, "of": row.sequence, "until": now + lease})
-        return Push(
-            endpoint=endpoint, event=numbered(row), attempts=row.attempts + 1, failing_since=row.failing_since
-        )
+        return Push(endpoint=endpoint, event=numbered(row), attempts=row.attempts + 1, failing_since=row.failing_since)
 
     def done(self, push: Push) -> None:
         self._connection.execute(_DONE, _named(push))

@@ -34,7 +34,10 @@ def resolve(host: str, port: int, *, private_allowed: bool) -> Sequence[str]:
     Raises AddressRefused where any of them is not public: a name that has both is made to get in. Raises OSError where
     there is none.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise OSError("no name of a host") from None
     addresses = list(dict.fromkeys(str(place[0]) for _, _, _, _, place in found))
     if not private_allowed and not all(is_public(ipaddress.ip_address(address)) for address in addresses):
         raise AddressRefused("its host leads to an address that is not public")

@@ -4,7 +4,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -47,11 +47,8 @@ class HttpReceiver(Receiver):
 
     def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
         body = body_of(event)
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "Tollgram",
-            **signed_headers(endpoint.secrets, id_of(event), now, body),
-        }
+        headers: dict[bytes | str, bytes | str] = {"Content-Type": "application/json", "User-Agent": "Tollgram"}
+        headers.update(signed_headers(endpoint.secrets, id_of(event), now, body).items())
         try:
             status, retry_after = self._post(endpoint.url, headers, body)
         except AddressRefused as problem:
@@ -68,7 +65,7 @@ class HttpReceiver(Receiver):
         after = _asked_for(retry_after, now)
         return NotTaken(problem=f"answered {status}", out_of_reach=status in BUSY, after=after)
 
-    def _post(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+    def _post(self, url: str, headers: Mapping[bytes | str, bytes | str], body: bytes) -> tuple[int, str]:
         """The status and Retry-After. Every call has a connection of its own, to an address that was just checked."""
         network = _CheckedNetwork(time.monotonic() + self._whole_call_s, private_allowed=self._private_allowed)
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._whole_call_s)

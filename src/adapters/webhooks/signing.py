@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -26,7 +26,7 @@ def secret_of(text: str) -> bytes:
     return key
 
 
-def signed_headers(secrets: Sequence[bytes], id: str, at: datetime, body: bytes) -> Mapping[str, str]:
+def signed_headers(secrets: Sequence[bytes], id: str, at: datetime, body: bytes) -> dict[str, str]:
     """What goes with that body: one signature for each secret, so that receivers can change theirs at any time."""
     timestamp = str(int(at.timestamp()))
     content = b".".join((id.encode(), timestamp.encode(), body))
