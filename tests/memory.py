@@ -758,7 +758,8 @@ class MemoryEntitlements(Entitlements):
         return new
 
     def _unnoted(self, id: EntitlementId) -> bool:
-        return _living(self.state.entitlements[id]) and id not in self.state.over_noted
+        kept = self.state.entitlements[id]
+        return kept.expires_at is not None and _living(kept) and id not in self.state.over_noted
 
 
 def _living(entitlement: Entitlement) -> bool:

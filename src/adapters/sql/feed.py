@@ -31,7 +31,7 @@ _OLDEST_FIRST = (
     .where(schema.event_is_unnumbered)
     .order_by(_TABLE.c.id)
     .limit(bindparam("at_most"))
-    .cte("oldest_first")
+    .subquery("oldest_first")
 )
 _NUMBER = (
     update(_TABLE)

@@ -13,6 +13,8 @@ from domain.events import (
     ChargeRepeated,
     CheckoutMismatched,
     CommandAnswered,
+    EndpointDisabled,
+    EntitlementExpired,
     EntitlementRestored,
     EntitlementRevoked,
     EntitlementSuspended,
@@ -23,6 +25,8 @@ from domain.events import (
     InvoiceSent,
     LedgerCompared,
     MessageGivenUp,
+    NoticeNotPushed,
+    NoticePushed,
     PaymentGranted,
     PaymentPartlyRefunded,
     PaymentQuarantined,
@@ -159,6 +163,24 @@ class LoggingJournal(Journal):
                     plan_code=entitlement.plan_code,
                     entitlement_id=entitlement.id,
                 )
+            case EntitlementExpired():
+                over = event.entitlement
+                log.info("entitlement.expired", user_id=over.user_id, plan_code=over.plan_code, entitlement_id=over.id)
+            case NoticePushed():
+                log.debug("event.pushed", endpoint=event.endpoint, sequence=event.sequence, attempts=event.attempts)
+                metrics.pushes.labels(event.endpoint, "taken").inc()
+            case NoticeNotPushed():
+                tell = log.error if event.given_up else log.warning
+                tell(
+                    "event.given_up" if event.given_up else "event.not_pushed",
+                    endpoint=event.endpoint,
+                    sequence=event.sequence,
+                    attempts=event.attempts,
+                    problem=event.problem,
+                )
+                metrics.pushes.labels(event.endpoint, "given_up" if event.given_up else "failed").inc()
+            case EndpointDisabled():
+                log.error("endpoint.disabled", endpoint=event.endpoint, problem=event.problem)
             case ChargeRepeated():
                 log.info("payment.repeated", **_payment(event.payment))
             case ChargeConflicted():

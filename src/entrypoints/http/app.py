@@ -12,7 +12,18 @@ from litestar.types import ASGIApp
 from domain.errors import Refusal
 from entrypoints import shapes
 from entrypoints.container import Container
-from entrypoints.http import billing, checks, openapi, operations, payments, purchases, stripe_webhook, webhook
+from entrypoints.http import (
+    billing,
+    checks,
+    feed,
+    openapi,
+    operations,
+    payments,
+    purchases,
+    stopping,
+    stripe_webhook,
+    webhook,
+)
 from entrypoints.http.bodies import json_text
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -34,6 +45,7 @@ ROUTES: Sequence[Any] = (
     checks.user_entitlements,
     checks.user_feature,
     *payments.ROUTES,
+    *feed.ROUTES,
     operations.live,
     operations.ready,
     operations.show_metrics,
@@ -47,14 +59,17 @@ def create_app(container: Container) -> ASGIApp:
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         relay, desk, stripe_desk = container.relay(), container.update_desk(), container.stripe_desk()
-        workers = container.workers()
+        workers = [*container.workers(), *container.pushers()]
+        feed_desk = container.feed_desk()
         shapes.get_ready()
         relay.start()
         for worker in workers:
             worker.start()
         try:
-            yield
+            with stopping.tells(feed_desk.close_from_any_thread):
+                yield
         finally:
+            feed_desk.end()
             desk.close()
             if stripe_desk:
                 stripe_desk.close()
@@ -86,6 +101,7 @@ def create_app(container: Container) -> ASGIApp:
         "show_payment": container.show_payment,
         "find_payment_events": container.find_payment_events,
         "payment_desk": container.payment_desk,
+        "feed_desk": container.feed_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
     }

@@ -9,6 +9,7 @@ import msgspec
 from domain.catalog import Method
 from domain.ids import MAX_USER_ID
 from domain.payment import PaymentStatus
+from entrypoints.http.feed import MAX_SEQUENCE, MAX_WAIT_S, EventList
 from entrypoints.http.payment_shapes import (
     FullPayment,
     PaymentEventList,
@@ -271,6 +272,22 @@ OPERATIONS = (
         answer=PaymentEventList,
         problems=(*_ASKING, "forbidden"),
         query={**_WHOSE, "invoice_id": _ID, **_PAGING},
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/events",
+        name="events",
+        summary="What happened, from a number on; waits for it where asked to",
+        group="For services",
+        security=SERVICE,
+        scope="events:read",
+        answer=EventList,
+        problems=(*_ASKING, "forbidden", "rate_limited"),
+        query={
+            "after": {"type": "integer", "minimum": 0, "maximum": MAX_SEQUENCE, "default": 0},
+            "limit": _PAGING["limit"],
+            "wait": {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_S, "default": 0},
+        },
     ),
     Operation(
         method="post",

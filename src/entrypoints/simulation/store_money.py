@@ -285,7 +285,9 @@ class StoreEntitlements(Port, Entitlements):
         return new
 
     def _unnoted(self, row: Entitlement) -> bool:
-        return row.revoked_at is None and self._s.read(self._t.over_noted, row.id) is None
+        return (
+            row.expires_at is not None and row.revoked_at is None and self._s.read(self._t.over_noted, row.id) is None
+        )
 
 
 def claimable(due_at: datetime, claimed_until: datetime | None, now: datetime, lease: timedelta) -> bool:
