@@ -75,7 +75,8 @@ class HttpReceiver(Receiver):
             ) as pool,
             pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeout}) as response,
         ):
-            status, retry_after = response.status, dict(response.headers).get(b"retry-after", b"")
+            status = response.status
+            retry_after = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
             # Whatever it says beside its status is of no use; but whoever hangs up in the middle disturbs it.
             with suppress(httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, TimeoutError):
                 size = 0
