@@ -35,7 +35,7 @@ AT_ONCE = 4
 """Pushes under way to one endpoint, over all processes."""
 LEASE = timedelta(seconds=60)
 TRIED_FOR = timedelta(days=3)
-FIRST_PAUSE = timedelta(seconds=5)
+FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=100)
 """With what chance may add, nothing waits for more than two hours: what lies further ahead, a wrong clock noted."""
 FIRST_KNOCK = timedelta(seconds=2)
