@@ -56,11 +56,11 @@ class Writers:
             while not self._tell(user, number, chance):
                 continue
 
-    def hold_on(self, stop: threading.Event) -> None:
+    def hold_on(self, stop: threading.Event, long_s: float) -> None:
         """One whose transactions take long: what it tells of becomes visible after much that was written later."""
         user = UserId(USERS + 1)
-        while not stop.is_set():
-            self._tell(user, 1, random.Random(0), holds_s=LONG_S)
+        while long_s and not stop.is_set():
+            self._tell(user, 1, random.Random(0), holds_s=long_s)
 
     def _share(self, number: int) -> int:
         with self._lock:
@@ -131,15 +131,19 @@ class Reader:
         return wrong
 
 
-def follow_while_written(work: UnitOfWork, readers_work: UnitOfWork, size: int, say: Callable[[int], None]) -> Figures:
-    """Raises Violated where a reader missed an event, had one twice, or had a user's out of order."""
+def follow_while_written(
+    work: UnitOfWork, readers_work: UnitOfWork, size: int, say: Callable[[int], None], *, long_s: float = LONG_S
+) -> Figures:
+    """`long_s`: how long one more writer's transactions last; 0 where they would keep all others from writing.
+
+    Raises Violated where a reader missed an event, had one twice, or had a user's out of order."""
     writers = Writers(work, size)
     readers = [Reader(ReadFeed(readers_work, SystemClock()), limit) for limit in PAGES]
     written, stop = threading.Event(), threading.Event()
     began = time.monotonic()
     with ThreadPoolExecutor(WRITERS + len(readers) + 1) as threads:
         following = [threads.submit(reader.follow, written.is_set) for reader in readers]
-        slow = threads.submit(writers.hold_on, stop)
+        slow = threads.submit(writers.hold_on, stop, long_s)
         writing = [threads.submit(writers.write, seed) for seed in range(WRITERS)]
         while not all(task.done() for task in writing):
             say(sum(writers.told.values()))
@@ -150,9 +154,7 @@ def follow_while_written(work: UnitOfWork, readers_work: UnitOfWork, size: int, 
         written.set()
         for task in (*writing, *following):
             task.result()
-    wrong = [
-        f"a reader of {reader.limit}: {problem}" for reader in readers for problem in reader.problems(writers.told)
-    ]
+    wrong = [f"pages of {reader.limit}: {problem}" for reader in readers for problem in reader.problems(writers.told)]
     if wrong:
         raise Violated(f"{len(wrong)} violations\n    " + "\n    ".join(wrong[:20]))
     return {
