@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from drills.event_feed import event_feed
 from drills.lost_databases import NoMount, failovers, postgresql_away, sqlite_disk_away, sqlite_disk_full
 from drills.process_deaths import relay, service_on_postgresql, service_on_sqlite, three_on_postgresql, two_on_sqlite
 from drills.refund_timeouts import refund_timeouts
@@ -44,6 +45,7 @@ DRILLS: Final = {
     "backup-on-sqlite": Drill(backup_on_sqlite, full=60, short=6),
     "backup-on-postgresql": Drill(backup_on_postgresql, full=60, short=0),
     "refund-timeouts": Drill(refund_timeouts, full=1000, short=10),
+    "event-feed": Drill(event_feed, full=100_000, short=0),
 }
 
 

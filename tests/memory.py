@@ -20,7 +20,10 @@ from application.ports import (
     Customers,
     Delivery,
     DoubleGrant,
+    Endpoint,
+    EndpointState,
     Entitlements,
+    Feed,
     FoundBy,
     GivenBack,
     GrantKey,
@@ -36,11 +39,16 @@ from application.ports import (
     LedgerMark,
     LedgerMarks,
     Messenger,
+    NumberedNotice,
     Outbox,
     Page,
     PageOf,
     PaymentFilter,
     Payments,
+    Push,
+    Pushes,
+    PushOutcome,
+    Receiver,
     Refunder,
     RefundOrder,
     RefundOrders,
@@ -51,6 +59,7 @@ from application.ports import (
     StripeEvent,
     StripeEvents,
     StripeSnapshot,
+    Taken,
     Trail,
     TrailEntry,
     TrailFilter,
@@ -66,6 +75,7 @@ from domain.events import Event
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
 from domain.invoice import Invoice
 from domain.money import Money
+from domain.notices import Notice
 from domain.payment import Payment, PaymentStatus, Provider, Refund
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -76,6 +86,7 @@ CHAT_BURST_WITHIN: Final = timedelta(seconds=5)
 LOCK_WITHIN_S: Final = 10.0
 LONGEST_PAUSE: Final = timedelta(hours=2)
 AUTOMATIC_REFUNDS: Final = "automatic refunds"
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -242,6 +253,23 @@ class MemoryIntake(Intake):
         return self.last
 
 
+@dataclass(slots=True)
+class MemoryReceiver(Receiver):
+    """Answers as scripted in `outcomes`, then takes everything. `got` is all that was pushed, in order, `at` when."""
+
+    outcomes: deque[PushOutcome] = field(default_factory=deque)
+    got: list[NumberedNotice] = field(default_factory=list)
+    at: list[datetime] = field(default_factory=list)
+    fault: Exception | None = None
+
+    def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
+        if self.fault:
+            raise self.fault
+        self.got.append(event)
+        self.at.append(now)
+        return self.outcomes.popleft() if self.outcomes else Taken()
+
+
 # What is kept ---------------------------------------------------------------------------------------------------------
 
 
@@ -314,6 +342,17 @@ class KeptEvent:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPush:
+    """An event for an endpoint; it waits until it was given up, and is gone once it was taken."""
+
+    push: Push
+    due_at: datetime
+    claimed_until: datetime | None = None
+    given_up_at: datetime | None = None
+    problem: str | None = None
+
+
 @dataclass(slots=True)
 class MemoryState:
     """Everything that was committed; tests may read it and put things into it."""
@@ -335,6 +374,16 @@ class MemoryState:
     customers: dict[UserId, str] = field(default_factory=dict)
     stripe_events: dict[str, KeptEvent] = field(default_factory=dict)
     outbox: list[KeptLetter] = field(default_factory=list)
+    over_noted: dict[EntitlementId, datetime] = field(default_factory=dict)
+    unnumbered: list[Notice] = field(default_factory=list)
+    feed: list[NumberedNotice] = field(default_factory=list)
+    endpoints: dict[str, EndpointState] = field(default_factory=dict)
+    pushes: dict[tuple[str, int], WaitingPush] = field(default_factory=dict)
+
+    @property
+    def notices(self) -> list[Notice]:
+        """All that others are told of, in order."""
+        return [*(numbered.notice for numbered in self.feed), *self.unnumbered]
 
     @property
     def messages(self) -> list[Message]:
@@ -396,6 +445,8 @@ class MemoryTransaction(Transaction):
         self.customers = MemoryCustomers(state)
         self.stripe_events = MemoryStripeEvents(state)
         self.outbox = MemoryOutbox(state)
+        self.feed = MemoryFeed(state)
+        self.pushes = MemoryPushes(state)
         self.locked: list[ChargeKey | UserId | str] = []
 
     def lock(
@@ -700,6 +751,23 @@ class MemoryEntitlements(Entitlements):
             if _living(kept):
                 self.state.entitlements[entitlement.id] = replace(kept, revoked_at=entitlement.revoked_at)
 
+    def over(self, now: datetime, *, at_most: int, users: Sequence[UserId] | None = None) -> Sequence[Entitlement]:
+        ends = [
+            (e.expires_at, e.id, e)
+            for e in self.state.entitlements.values()
+            if e.expires_at and e.expires_at <= now and self._unnoted(e.id) and (users is None or e.user_id in users)
+        ]
+        return [span for _, _, span in sorted(ends, key=lambda end: end[:2])][:at_most]
+
+    def note_over(self, ids: Sequence[EntitlementId], at: datetime) -> set[EntitlementId]:
+        new = {id for id in ids if self._unnoted(id)}
+        self.state.over_noted |= dict.fromkeys(new, at)
+        return new
+
+    def _unnoted(self, id: EntitlementId) -> bool:
+        kept = self.state.entitlements[id]
+        return kept.expires_at is not None and _living(kept) and id not in self.state.over_noted
+
 
 def _living(entitlement: Entitlement) -> bool:
     return entitlement.revoked_at is None
@@ -876,3 +944,117 @@ def _due(kept: KeptLetter, now: datetime, lease: timedelta) -> bool:
     claimed = kept.claimed_until is not None and now < kept.claimed_until <= too_far
     set_back = kept.claimed_at is not None and kept.claimed_at > too_far
     return not claimed and (kept.letter.attempts == 0 or kept.due_at <= now or set_back)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFeed(Feed):
+    state: MemoryState
+
+    def add(self, notices: Sequence[Notice]) -> None:
+        self.state.unnumbered.extend(notices)
+
+    def unnumbered(self) -> bool:
+        return bool(self.state.unnumbered)
+
+    def number(self, now: datetime, *, at_most: int) -> int:
+        last = max(self.newest(), (now - BEGINNING) // timedelta(microseconds=1))
+        new = self.state.unnumbered[:at_most]
+        self.state.feed += [
+            NumberedNotice(sequence=number, notice=notice) for number, notice in enumerate(new, last + 1)
+        ]
+        del self.state.unnumbered[:at_most]
+        return len(new)
+
+    def after(self, sequence: int, *, limit: int) -> Sequence[NumberedNotice]:
+        return [numbered for numbered in self.state.feed if numbered.sequence > sequence][:limit]
+
+    def newest(self) -> int:
+        return self.state.feed[-1].sequence if self.state.feed else 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPushes(Pushes):
+    state: MemoryState
+
+    def take(self, endpoint: str, now: datetime, *, position: int) -> EndpointState:
+        new = EndpointState(id=endpoint, position=position, due_at=now)
+        return self.state.endpoints.setdefault(endpoint, new)
+
+    def move(self, state: EndpointState) -> None:
+        self.state.endpoints[state.id] = state
+
+    def of(self, endpoint: str) -> EndpointState | None:
+        return self.state.endpoints.get(endpoint)
+
+    def add(self, endpoint: str, events: Sequence[NumberedNotice], now: datetime) -> None:
+        for event in events:
+            known = self.state.pushes.get((endpoint, event.sequence))
+            if known is None or known.given_up_at:
+                push = Push(endpoint=endpoint, event=event, attempts=0)
+                self.state.pushes[endpoint, event.sequence] = WaitingPush(push=push, due_at=now)
+
+    def waiting(self, endpoint: str) -> int:
+        return len(self._waiting(endpoint))
+
+    def given_up(self, endpoint: str) -> int:
+        return sum(one.push.endpoint == endpoint and one.given_up_at is not None for one in self.state.pushes.values())
+
+    def due(self, endpoint: str, now: datetime) -> bool:
+        return any(_push_is_due(one, now, LONGEST_PAUSE) for one in self._waiting(endpoint))
+
+    def claim(self, endpoint: str, now: datetime, *, at_once: int, lease: timedelta) -> Push | None:
+        waiting = self._waiting(endpoint)
+        if sum(_is_held(one, now, lease) for one in waiting) >= at_once:
+            return None
+        heads: dict[UserId, WaitingPush] = {}
+        for one in waiting:
+            heads.setdefault(one.push.event.notice.user_id, one)
+        due = [one for one in heads.values() if _push_is_due(one, now, lease)]
+        if not due:
+            return None
+        oldest = min(due, key=lambda one: (one.due_at, one.push.event.sequence))
+        taken = replace(oldest.push, attempts=oldest.push.attempts + 1)
+        self._keep(replace(oldest, push=taken, claimed_until=now + lease))
+        return taken
+
+    def done(self, push: Push) -> None:
+        if self._of(push):
+            del self.state.pushes[push.endpoint, push.event.sequence]
+
+    def release(self, push: Push) -> None:
+        if waits := self._of(push):
+            self._keep(replace(waits, claimed_until=None))
+
+    def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
+        if waits := self._of(push):
+            failing = replace(waits.push, failing_since=failing_since)
+            self._keep(replace(waits, push=failing, due_at=due_at, claimed_until=None, problem=problem))
+
+    def give_up(self, push: Push, now: datetime, problem: str) -> None:
+        if waits := self._of(push):
+            self._keep(replace(waits, given_up_at=now, claimed_until=None, problem=problem))
+
+    def forget(self, endpoint: str) -> int:
+        waiting = self._waiting(endpoint)
+        for one in waiting:
+            self.done(one.push)
+        return len(waiting)
+
+    def _waiting(self, endpoint: str) -> list[WaitingPush]:
+        waiting = [one for one in self.state.pushes.values() if one.push.endpoint == endpoint and not one.given_up_at]
+        return sorted(waiting, key=lambda one: one.push.event.sequence)
+
+    def _of(self, push: Push) -> WaitingPush | None:
+        waits = self.state.pushes.get((push.endpoint, push.event.sequence))
+        return waits if waits and not waits.given_up_at else None
+
+    def _keep(self, waits: WaitingPush) -> None:
+        self.state.pushes[waits.push.endpoint, waits.push.event.sequence] = waits
+
+
+def _is_held(one: WaitingPush, now: datetime, lease: timedelta) -> bool:
+    return one.claimed_until is not None and now < one.claimed_until <= now + 2 * lease
+
+
+def _push_is_due(one: WaitingPush, now: datetime, lease: timedelta) -> bool:
+    return not _is_held(one, now, lease) and (one.due_at <= now or one.due_at > now + LONGEST_PAUSE)

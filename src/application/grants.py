@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from application.feed import tell
 from application.messages import AccessGiven, AccessWithdrawn, Letter, Message
 from application.ports import Clock, GrantKey, Ids, Journal, Page, TrailEntry, TrailFilter, Transaction, UnitOfWork
 from application.refunds import end_access
@@ -13,7 +14,7 @@ from application.shop import Shop
 from domain.duration import Duration
 from domain.entitlement import Entitlement, give, holdings
 from domain.errors import AlreadyEntitled, IdempotencyMismatch, NotFound
-from domain.events import EntitlementGranted, EntitlementRevoked, Event
+from domain.events import EntitlementGranted, EntitlementRevoked
 from domain.ids import BotName, EntitlementId, UserId
 from domain.payment import Payment
 
@@ -70,7 +71,9 @@ class GrantByHand:
             entry = _entry(granted, letter.bot, now, kind="entitlement_granted", decision=decision)
             tx.trail.add([replace(entry, actor=actor, note=gift.reason)])
             tx.outbox.add([letter], now)
-        self.journal.record(EntitlementGranted(entitlement=granted, extends=extends, actor=actor))
+            event = EntitlementGranted(entitlement=granted, extends=extends, actor=actor)
+            events = tell(tx, [event], now)
+        self.journal.record(*events)
         return granted
 
     def _granted(
@@ -113,7 +116,6 @@ class RevokeByHand:
         found by its old id, and one that a dispute interrupts will not go on. What is over stays as it is, so that
         asking twice changes nothing. Raises NotFound.
         """
-        events: list[Event] = []
         with self.work.begin() as tx:
             named = tx.entitlements.get(entitlement_id)
             if named is None:
@@ -121,31 +123,33 @@ class RevokeByHand:
             payment = _locked(tx, named)
             now = self.clock.now()
             last = _last_of(tx, named)
-            ended, lost = self._ended(tx, last, payment, now)
-            if ended is None:
+            event, lost = self._ended(tx, last, payment, now, actor)
+            if event is None:
                 return last, now
+            ended = event.entitlement
             plan = self.shop.catalog.plans.get(ended.plan_code)
             message = AccessWithdrawn(plan=plan.title if plan else ended.plan_code, ended=lost)
             letter = _letter(tx, ended.user_id, self.bots, message)
             entry = _entry(ended, letter.bot, now, kind="entitlement_revoked", decision="revoked", payment=payment)
             tx.trail.add([replace(entry, actor=actor, note=reason)])
             tx.outbox.add([letter], now)
-            events.append(EntitlementRevoked(entitlement=ended, actor=actor))
+            events = tell(tx, [event], now)
         self.journal.record(*events)
         return ended, now
 
     def _ended(
-        self, tx: Transaction, last: Entitlement, payment: Payment | None, now: datetime
-    ) -> tuple[Entitlement | None, bool]:
+        self, tx: Transaction, last: Entitlement, payment: Payment | None, now: datetime, actor: str
+    ) -> tuple[EntitlementRevoked | None, bool]:
         """What ended, None where it had before, and whether the user lost the plan with it."""
         if last.held(now):
             revocation = end_access(tx, last, self.ids, now)
-            return revocation.ended[0], revocation.lost
+            moved_up = revocation.moved_up
+            return EntitlementRevoked(entitlement=revocation.ended[0], actor=actor, moved_up=moved_up), revocation.lost
         interrupted = tx.entitlements.get(payment.suspended) if payment and payment.suspended else None
         if payment and interrupted and interrupted.grant == last.grant:
             tx.payments.update(replace(payment, suspended=None))
             held = holdings(tx.entitlements.held_by([last.user_id], now).get(last.user_id, ()), now)
-            return interrupted, last.plan_code not in held
+            return EntitlementRevoked(entitlement=interrupted, actor=actor), last.plan_code not in held
         return None, False
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from application.feed import tell
 from application.ports import ChargeKey, Ids, TrailEntry, Transaction
 from application.refunds import concerned, end_access
 from domain.entitlement import holdings, resume
@@ -27,11 +28,11 @@ def hold_back(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> li
     )
     events: list[Event] = [PaymentQuarantined(payment=held)]
     if living:
-        ended = end_access(tx, living, ids, now).ended[0]
-        events.append(EntitlementSuspended(entitlement=ended, payment=held))
+        ended = end_access(tx, living, ids, now)
+        events.append(EntitlementSuspended(entitlement=ended.ended[0], payment=held, moved_up=ended.moved_up))
     tx.payments.update(held)
     tx.trail.add([_entry("payment_held", held, now)])
-    return events
+    return tell(tx, events, now)
 
 
 def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list[Event]:
@@ -59,7 +60,7 @@ def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list
                 events.append(EntitlementRestored(entitlement=resumed, payment=granted))
     tx.payments.update(granted)
     tx.trail.add([_entry("payment_released", granted, now)])
-    return events
+    return tell(tx, events, now)
 
 
 def _entry(kind: str, payment: Payment, now: datetime) -> TrailEntry:

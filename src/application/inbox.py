@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from application.feed import tell
 from application.messages import Letter, PaymentHeld, PaymentReturned, Price
 from application.ports import (
     Clock,
@@ -215,10 +216,12 @@ class QuarantineUnprocessable:
             if not tx.payments.add_new([payment]):
                 raise Unavailable("A charge was settled elsewhere at the same moment.")
             tx.trail.add([_entry(payment, now)])
+            refunded = payment.status is PaymentStatus.REFUNDED
+            event = PaymentRefunded(payment=payment) if refunded else PaymentQuarantined(payment=payment)
             if letter:
                 tx.outbox.add([letter(payment)], now)
-        refunded = payment.status is PaymentStatus.REFUNDED
-        self.journal.record(PaymentRefunded(payment=payment) if refunded else PaymentQuarantined(payment=payment))
+                tell(tx, [event], now)
+        self.journal.record(event)
         return payment
 
 

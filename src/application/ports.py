@@ -18,6 +18,7 @@ from domain.events import Event
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, PlanCode, UserId
 from domain.invoice import Invoice, Objection
 from domain.money import Money
+from domain.notices import Notice, NoticeType
 from domain.payment import Charge, ChargeStanding, DisputeState, Payment, PaymentStatus, Provider, Refund
 
 Row = TypeVar("Row")
@@ -237,6 +238,15 @@ class Entitlements(Protocol):
     def end(self, entitlements: Sequence[Entitlement]) -> None:
         """Keep when each of them was revoked."""
 
+    @abstractmethod
+    def over(self, now: datetime, *, at_most: int, users: Sequence[UserId] | None = None) -> Sequence[Entitlement]:
+        """Those that were not ended, are over by time, and of which nobody has taken note; the earliest end first.
+        Of these `users`, or of all."""
+
+    @abstractmethod
+    def note_over(self, ids: Sequence[EntitlementId], at: datetime) -> set[EntitlementId]:
+        """Take note of it, of each once; those that nobody had taken note of, and that were not ended."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantKey:
@@ -439,8 +449,8 @@ class Inbox(Protocol):
 class LedgerMark:
     """How far a provider's ledger was read. `ledger` is `stars:<bot>` or `stripe`.
 
-    `read_to` is the place in it (an offset, or a time in Unix seconds by the ledger's own clock) up to which all is known. `whole_read_to` is
-    where a walk over all of it has got to, and None while none is under way.
+    `read_to` is the place in it (an offset, or a time in Unix seconds by the ledger's own clock) up to which all is
+    known. `whole_read_to` is where a walk over all of it has got to, and None while none is under way.
     """
 
     ledger: str
@@ -514,6 +524,140 @@ class Outbox(Protocol):
         """Never send it; it stays on record."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedNotice:
+    """A notice by its place in the feed. Later ones have higher numbers; not every number is given."""
+
+    sequence: int
+    notice: Notice
+
+
+class Feed(Protocol):
+    """What other services are told of; written in the transaction of what it tells of.
+
+    Transactions commit in another order than they write. So a notice gets its number only once it is committed, by
+    whoever reads, one at a time: whatever becomes readable later has a higher number.
+    """
+
+    @abstractmethod
+    def add(self, notices: Sequence[Notice]) -> None:
+        """Keep them in this order, without numbers."""
+
+    @abstractmethod
+    def unnumbered(self) -> bool:
+        """Whether there are any without a number."""
+
+    @abstractmethod
+    def number(self, now: datetime, *, at_most: int) -> int:
+        """Number those that were kept first, in their order; how many. Nobody else does until the end of the
+        transaction. Numbers follow the clock (microseconds) where that is ahead of them, so that also after a backup
+        was restored none is given that a reader may have seen before."""
+
+    @abstractmethod
+    def after(self, sequence: int, *, limit: int) -> Sequence[NumberedNotice]:
+        """Those with higher numbers, the lowest first."""
+
+    @abstractmethod
+    def newest(self) -> int:
+        """The highest number; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where events are pushed to, by the operator's settings. `secrets` all sign; `types` None: all."""
+
+    id: str
+    url: str = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
+    types: frozenset[NoticeType] | None = None
+
+    def wants(self, notice: Notice) -> bool:
+        return self.types is None or notice.type in self.types
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """How it stands with an endpoint.
+
+    Events up to `position` were taken from the feed: they are pushed, or wait. `failing_since` is when it first failed
+    after it last took anything; while it is out of reach, it is left alone until `due_at`, after so many `failures` in
+    a row.
+    """
+
+    id: str
+    position: int
+    due_at: datetime
+    failures: int = 0
+    failing_since: datetime | None = None
+    pushed_at: datetime | None = None
+    disabled_at: datetime | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """An event that waits to be pushed to one endpoint. `attempts` counts how often it was taken up, this time too;
+    `failing_since` is when the endpoint first refused it."""
+
+    endpoint: str
+    event: NumberedNotice
+    attempts: int
+    failing_since: datetime | None = None
+
+
+class Pushes(Protocol):
+    """What is on its way to endpoints, and how these stand."""
+
+    @abstractmethod
+    def take(self, endpoint: str, now: datetime, *, position: int) -> EndpointState:
+        """How it stands; a new one begins at that position. Nobody else has it until the end of the transaction."""
+
+    @abstractmethod
+    def move(self, state: EndpointState) -> None:
+        """Keep how it stands."""
+
+    @abstractmethod
+    def of(self, endpoint: str) -> EndpointState | None: ...
+
+    @abstractmethod
+    def add(self, endpoint: str, events: Sequence[NumberedNotice], now: datetime) -> None:
+        """Have them pushed; those that were given up are tried anew, and what waits already stays as it is."""
+
+    @abstractmethod
+    def waiting(self, endpoint: str) -> int: ...
+
+    @abstractmethod
+    def given_up(self, endpoint: str) -> int: ...
+
+    @abstractmethod
+    def due(self, endpoint: str, now: datetime) -> bool:
+        """Whether there is any that waits, is due and that nobody holds."""
+
+    @abstractmethod
+    def claim(self, endpoint: str, now: datetime, *, at_once: int, lease: timedelta) -> Push | None:
+        """Take up the oldest that is due, and of each user only the oldest that waits; none while `at_once` are held
+        already. Counts the attempt. The endpoint must be taken."""
+
+    @abstractmethod
+    def done(self, push: Push) -> None: ...
+
+    @abstractmethod
+    def release(self, push: Push) -> None:
+        """Let go of it; it was not its fault, and it is due as before."""
+
+    @abstractmethod
+    def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
+        """Let go of it; it is due again at that time."""
+
+    @abstractmethod
+    def give_up(self, push: Push, now: datetime, problem: str) -> None:
+        """Nobody pushes it any more, and later ones of its user go on; it stays on record."""
+
+    @abstractmethod
+    def forget(self, endpoint: str) -> int:
+        """Let go of all that wait there, and tell how many they were."""
+
+
 class Transaction(Protocol):
     """What one story reads and writes, all of it or nothing."""
 
@@ -532,6 +676,8 @@ class Transaction(Protocol):
     customers: Customers
     stripe_events: StripeEvents
     outbox: Outbox
+    feed: Feed
+    pushes: Pushes
 
     @abstractmethod
     def lock(
@@ -751,3 +897,36 @@ class StripeLedger(Protocol):
     @abstractmethod
     def report(self, charge_id: ChargeId) -> Report:
         """By which the inbox knows that this payment is to be fetched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The endpoint says that it has the event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """The endpoint wants nothing more from us."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotTaken:
+    """The endpoint has not taken the event. `out_of_reach`: it would not have taken any other either; `after` is how
+    long it asks us to wait."""
+
+    problem: str
+    out_of_reach: bool
+    after: timedelta | None = None
+
+
+PushOutcome = Taken | Gone | NotTaken
+
+
+class Receiver(Protocol):
+    """An endpoint of somebody else's."""
+
+    @abstractmethod
+    def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
+        """Try once, within a limit of time. Never raises for what the endpoint or the network does."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from application.feed import tell
 from application.messages import Confirmation, Letter, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, UnitOfWork
 from application.refund_orders import hold, order
@@ -73,7 +74,8 @@ class GrantQuarantined:
                 tx.invoices.settle({invoice.id: payment.charge.charge_id})
             tx.trail.add([_entry(resolved, now, actor, reason)])
             tx.outbox.add([_letter(resolved, granted, offer, invoice, extends=held is not None)], now)
-        self.journal.record(PaymentResolved(payment=resolved, entitlement=granted, actor=actor))
+            events = tell(tx, [PaymentResolved(payment=resolved, entitlement=granted, actor=actor)], now)
+        self.journal.record(*events)
         return resolved
 
     def _offer(self, payment: Payment, invoice: Invoice | None, plan_code: str | None) -> Offer:

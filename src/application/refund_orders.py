@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from application.feed import tell
 from application.ports import (
     Clock,
     GivenBack,
@@ -200,7 +201,7 @@ def _fail(tx: Transaction, payment: Payment, order: RefundOrder, problem: str, n
     kept = payment.kept_after_all()
     tx.payments.update(kept)
     tx.trail.add([_entry("refund_failed", kept, now, actor=order.asked_by, note=problem)])
-    return [RefundFailed(payment=kept, problem=problem)]
+    return tell(tx, [RefundFailed(payment=kept, problem=problem)], now)
 
 
 def _entry(kind: str, payment: Payment, now: datetime, *, actor: str, note: str) -> TrailEntry:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from application.feed import tell
 from application.messages import Letter, PaymentReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
 from domain.entitlement import Entitlement, Revocation, holdings, revoke
@@ -60,10 +61,10 @@ def take_back(
     tx.lock(users=concerned(tx, payment))
     refunded = payment.refunded(refund.refunded_at)
     tx.payments.update(refunded)
-    span, ended = _end(tx, payment, ids, now)
+    revoked, ended = _end(tx, payment, ids, now)
     tx.outbox.add([_letter(tx, payment, ended=ended)], now)
     events: list[Event] = [PaymentRefunded(payment=refunded)]
-    return [*events, EntitlementRevoked(entitlement=span)] if span else events
+    return tell(tx, [*events, revoked] if revoked else events, now)
 
 
 def conflict(refund: Refund, payment: Payment | None, now: datetime) -> TrailEntry:
@@ -93,17 +94,17 @@ def end_access(tx: Transaction, living: Entitlement, ids: Ids, now: datetime) ->
     return revocation
 
 
-def _end(tx: Transaction, payment: Payment, ids: Ids, now: datetime) -> tuple[Entitlement | None, bool]:
-    """The span that the payment opened, and whether the user lost the plan with it."""
+def _end(tx: Transaction, payment: Payment, ids: Ids, now: datetime) -> tuple[EntitlementRevoked | None, bool]:
+    """The end of the span that the payment opened, and whether the user lost the plan with it."""
     if living := tx.entitlements.living_of(payment.id):
         revocation = end_access(tx, living, ids, now)
-        return revocation.ended[0], revocation.lost
+        return EntitlementRevoked(entitlement=revocation.ended[0], moved_up=revocation.moved_up), revocation.lost
     # Interrupted by a dispute: what was left of it will never go on.
     interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
     if interrupted is None:
         return None, False
     held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
-    return interrupted, interrupted.plan_code not in held
+    return EntitlementRevoked(entitlement=interrupted), interrupted.plan_code not in held
 
 
 def _new_ids(ids: Ids) -> Iterator[EntitlementId]:

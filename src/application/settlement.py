@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from application.feed import tell
 from application.messages import (
     Confirmation,
     Letter,
@@ -120,6 +121,7 @@ class SettleCharges:
                     trail.append(conflict(refund, settlement.payment, now))
             books.write(tx, now)
             tx.trail.add(trail)
+            events = tell(tx, events, now)
         self.journal.record(*events)
         return {charge.key: books.payments[charge.key] for charge in charges}
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from application.feed import tell
 from application.messages import CheckoutInvitation, InvoiceMessage, Letter, Message, PlanChoice, Price
 from application.ports import Ids, TrailEntry, Transaction
 from domain.catalog import Catalog, Method, Offer, Plan, Tills
 from domain.entitlement import holdings
 from domain.errors import AlreadyEntitled, MethodUnavailable, RateLimited, UnknownPlan
+from domain.events import InvoiceIssued
 from domain.ids import BotName, PlanCode, UserId
 from domain.invoice import Invoice
 from domain.payload import PayloadSigner
@@ -91,6 +93,7 @@ class Shop:
         )
         tx.invoices.add([invoice])
         tx.trail.add([TrailEntry(kind="invoice_issued", bot=bot, at=now, user_id=user_id, invoice_id=invoice.id)])
+        tell(tx, [InvoiceIssued(invoice=invoice)], now)
         return invoice
 
     def letter(self, invoice: Invoice) -> Letter:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from application.feed import tell
 from application.messages import AccessRestored, AccessSuspended, Letter, Message, PartReturned, Price
 from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
 from application.refunds import concerned, end_access
@@ -57,7 +58,8 @@ class FollowCharge:
             tx.payments.update(after)
             tx.trail.add([_entry(after, now)])
             tx.outbox.add([_letter(after, invoice, message) for _, message in news], now)
-        self.journal.record(*(event for event, _ in news))
+            events = tell(tx, [event for event, _ in news], now)
+        self.journal.record(*events)
 
     def _suspend(
         self, tx: Transaction, payment: Payment, invoice: Invoice | None, now: datetime
@@ -69,7 +71,8 @@ class FollowCharge:
         interrupted = revocation.ended[0]
         suspended = replace(payment, suspended=interrupted.id)
         message = AccessSuspended(plan=_title(interrupted, invoice), ended=revocation.lost)
-        return suspended, [(EntitlementSuspended(entitlement=interrupted, payment=suspended), message)]
+        event = EntitlementSuspended(entitlement=interrupted, payment=suspended, moved_up=revocation.moved_up)
+        return suspended, [(event, message)]
 
     def _restore(
         self, tx: Transaction, payment: Payment, suspended: EntitlementId, invoice: Invoice | None, now: datetime

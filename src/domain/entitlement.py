@@ -175,6 +175,11 @@ class Revocation:
     moved: tuple[Entitlement, ...]
     lost: bool
 
+    @property
+    def moved_up(self) -> tuple[tuple[Entitlement, Entitlement], ...]:
+        """Each span that moves: as it was, and the new row in its place."""
+        return tuple(zip(self.ended[1:], self.moved, strict=True))
+
 
 def revoke(
     ending: Entitlement, *, among: Sequence[Entitlement], new_ids: Iterable[EntitlementId], now: datetime
@@ -238,6 +243,15 @@ def _following_what_ends(held: Holding | None, now: datetime) -> datetime:
     if held is not None and held.endless:
         raise ValueError("nothing extends a lifetime")
     return _following(held, now)
+
+
+def expires(over: Entitlement, among: Iterable[Entitlement]) -> bool:
+    """Whether the plan was lost by that span's end: no other span of the plan was open at that moment. `among` is all
+    that the user ever had of anything, so that it is the same however late one looks."""
+    end = over.expires_at
+    if end is None:
+        return False
+    return not any(other.active(end) for other in among if other.id != over.id and other.plan_code == over.plan_code)
 
 
 def _following(held: Holding | None, now: datetime) -> datetime:

@@ -131,10 +131,12 @@ class EntitlementGranted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitlementRevoked:
-    """`actor` is the person who ended it, where no refund did."""
+    """`actor` is the person who ended it, where no refund did. `moved_up` are later spans that closed the gap: each as
+    it was, and the new row in its place."""
 
     entitlement: Entitlement
     actor: str | None = None
+    moved_up: tuple[tuple[Entitlement, Entitlement], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +146,24 @@ class PaymentPartlyRefunded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitlementSuspended:
-    """A dispute took the money away; access waits for its outcome."""
+    """A dispute took the money away; access waits for its outcome. `moved_up` as in EntitlementRevoked."""
 
     entitlement: Entitlement
     payment: Payment
+    moved_up: tuple[tuple[Entitlement, Entitlement], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntitlementRestored:
     entitlement: Entitlement
     payment: Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementExpired:
+    """Its time is over, and no other span went on from there."""
+
+    entitlement: Entitlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +263,34 @@ class StripeEventKept:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePushed:
+    """An endpoint has taken an event; `endpoint` is its id."""
+
+    endpoint: str
+    sequence: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeNotPushed:
+    """An endpoint has not taken an event, which is tried again unless it is `given_up`."""
+
+    endpoint: str
+    sequence: int
+    attempts: int
+    problem: str
+    given_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointDisabled:
+    """An endpoint gets nothing more until a person enables it."""
+
+    endpoint: str
+    problem: str
+
+
 Event = (
     InvoiceIssued
     | InvoiceSent
@@ -274,6 +312,7 @@ Event = (
     | EntitlementRevoked
     | EntitlementSuspended
     | EntitlementRestored
+    | EntitlementExpired
     | ChargeRepeated
     | ChargeConflicted
     | RefundCameFirst
@@ -285,4 +324,7 @@ Event = (
     | ReportDone
     | ReportGivenUp
     | StripeEventKept
+    | NoticePushed
+    | NoticeNotPushed
+    | EndpointDisabled
 )

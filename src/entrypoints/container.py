@@ -1,7 +1,9 @@
 """What is made of what: the only file that knows every concrete class."""
 
+import random
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -27,9 +29,11 @@ from adapters.telegram.usernames import Usernames
 from adapters.telemetry.journal import LoggingJournal
 from adapters.telemetry.metrics import Gauges, Metrics
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
+from adapters.webhooks.receiver import HttpReceiver
 from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
+from application.feed import NoteEnds, ReadFeed
 from application.grants import GrantByHand, RevokeByHand
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
@@ -38,6 +42,7 @@ from application.outbox import DeliverOutbox
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
 from application.ports import Checkout, Clock, Journal, Refunder
 from application.pre_checkout import JudgePreCheckouts
+from application.pushing import EnableEndpoint, PushEvents, ReplayEvents
 from application.quarantine import GrantQuarantined, RefundQuarantined
 from application.reconciliation import ReconcileStars, ReconcileStripe
 from application.refund_orders import CarryRefunds, OrderRefund
@@ -54,6 +59,7 @@ from domain.payload import PayloadSigner
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
 from entrypoints.http.checks import CheckDesk
+from entrypoints.http.feed_desk import FeedDesk
 from entrypoints.http.grants import GrantDesk
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
@@ -65,7 +71,7 @@ from entrypoints.intake import ReportIntake
 from entrypoints.reconciler import Reconciler
 from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
-from entrypoints.ringing import RingingJournal
+from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.worker import Worker
 
@@ -174,7 +180,7 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
-def _metrics(database: SqlGauges, clock: Clock) -> Metrics:
+def _metrics(database: SqlGauges, clock: Clock, settings: Settings) -> Metrics:
     def gauges() -> Gauges:
         now = clock.now()
         oldest, report, held = (
@@ -195,9 +201,34 @@ def _metrics(database: SqlGauges, clock: Clock) -> Metrics:
             "reconcile_age_seconds": {
                 ledger: max(0.0, (now - at).total_seconds()) for ledger, at in database.ledgers_read().items()
             },
+            **_of_endpoints(database, settings, now),
         }
 
     return Metrics(gauges)
+
+
+def _of_endpoints(database: SqlGauges, settings: Settings, now: datetime) -> Gauges:
+    """Nothing where there are none."""
+    standing = {endpoint.id: database.endpoint(endpoint.id, now) for endpoint in settings.event_endpoints}
+    if not standing:
+        return {}
+    return {
+        "event_webhook_pending": {id: one.waiting for id, one in standing.items()},
+        "event_webhook_oldest_seconds": {id: one.oldest.total_seconds() for id, one in standing.items()},
+        "event_webhook_given_up": {id: one.given_up for id, one in standing.items()},
+        "event_webhook_disabled": {id: int(one.disabled) for id, one in standing.items()},
+    }
+
+
+def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
+    """Two for each endpoint: one that is slow holds up no other, and one event that is slow no other."""
+    pushers = []
+    for endpoint in settings.event_endpoints:
+        push = PushEvents(**parts, endpoint=endpoint, chance=random.random)
+        pushers += [Worker(f"events-{endpoint.id}-{number}", push) for number in (1, 2)]
+    for pusher in pushers:
+        bell.listen(pusher.bell.set)
+    return pushers
 
 
 def _readiness(database: SqlGauges) -> Readiness:
@@ -221,9 +252,10 @@ class Container(containers.DeclarativeContainer):
     engine: providers.Provider[Engine] = providers.Singleton(open_engine, settings.provided.database_url)
     database = providers.Singleton(SqlGauges, engine)
     work = providers.Singleton(SqlUnitOfWork, engine)
-    metrics = providers.Singleton(_metrics, database, clock)
+    metrics = providers.Singleton(_metrics, database, clock, settings)
     refund_bell = providers.Singleton(threading.Event)
-    journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell)
+    feed_bell = providers.Singleton(Bell)
+    journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)
 
     texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
     bots = providers.Singleton(_bots, settings)
@@ -292,6 +324,15 @@ class Container(containers.DeclarativeContainer):
     find_payments = providers.Singleton(FindPayments, work)
     show_payment = providers.Singleton(ShowPayment, work)
     find_payment_events = providers.Singleton(FindPaymentEvents, work)
+
+    read_feed = providers.Singleton(ReadFeed, work, clock)
+    feed_desk = providers.Singleton(FeedDesk, read_feed, feed_bell)
+    receiver = providers.Singleton(HttpReceiver, private_allowed=settings.provided.event_private_allowed)
+    enable_endpoint = providers.Singleton(EnableEndpoint, work, clock)
+    replay_events = providers.Singleton(ReplayEvents, work, clock)
+    pushers = providers.Singleton(
+        _pushers, settings, feed_bell, work=work, clock=clock, receiver=receiver, journal=journal
+    )
 
     callers = providers.Singleton(
         Callers,
@@ -375,4 +416,5 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-2", carry_refunds, refund_bell),
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
+        providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
     )

@@ -1,6 +1,7 @@
 """Settings from the environment or a `.env` file. Each mistake names its setting, never its value."""
 
 import os
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,9 +10,11 @@ from typing import TypeVar
 
 from dotenv.parser import parse_stream
 
+from application.ports import Endpoint
 from domain.ids import BotName
 from domain.payload import MIN_KEY_BYTES
 from entrypoints import setting_values
+from entrypoints.event_webhooks import event_webhooks, not_allowed
 from entrypoints.setting_values import Network
 
 Value = TypeVar("Value")
@@ -61,6 +64,8 @@ class Settings:
     auto_refund: bool
     auto_refunds_per_hour: int
     reconcile_every: timedelta
+    event_endpoints: tuple[Endpoint, ...]
+    event_private_allowed: bool
     support_contact: str | None
     log_level: str
     log_format: str
@@ -118,6 +123,7 @@ class Settings:
                 self.jwt_secret,
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
+                *(b64encode(key).decode() for endpoint in self.event_endpoints for key in endpoint.secrets),
             )
             if secret
         )
@@ -154,6 +160,7 @@ def known_settings() -> frozenset[str]:
 
 def _read(env: "_Reader") -> Settings:
     env.read("TELEGRAM_TRANSPORT", setting_values.one_of("bot_api", fold=str.lower), "bot_api")
+    private_allowed = env.read("EVENT_WEBHOOKS_ALLOW_PRIVATE", setting_values.boolean, False)
     return Settings(
         database_url=env.read("DATABASE_URL", setting_values.database_url, "sqlite:///var/tollgram.db"),
         catalog_path=env.read("CATALOG_PATH", Path, Path("catalog.toml")),
@@ -182,6 +189,8 @@ def _read(env: "_Reader") -> Settings:
         == "certain",
         auto_refunds_per_hour=env.read("AUTO_REFUNDS_PER_HOUR", setting_values.whole(0, 100_000), 20),
         reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
+        event_endpoints=env.event_endpoints(private_allowed=private_allowed),
+        event_private_allowed=private_allowed,
         support_contact=env.read("SUPPORT_CONTACT", str, None),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),
@@ -219,6 +228,13 @@ class _Reader:
         if len(set(tokens.values())) != len(tokens):
             self.problems.append("TELEGRAM_BOT_TOKENS_JSON: gives the same token to two bots")
         return tokens
+
+    def event_endpoints(self, *, private_allowed: bool) -> tuple[Endpoint, ...]:
+        none: tuple[Endpoint, ...] = ()
+        endpoints = self.read("EVENT_WEBHOOKS_JSON", event_webhooks, none)
+        if not private_allowed:
+            self.problems += [f"EVENT_WEBHOOKS_JSON: {problem}" for problem in not_allowed(endpoints)]
+        return endpoints
 
 
 def _name(problem: str) -> str:

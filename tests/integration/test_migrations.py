@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.migrate import downgrade, newest_revision, upgrade
 from adapters.sql.schema import metadata
+from adapters.sql.work import SqlUnitOfWork
 from domain.errors import Unavailable
 
 ROOT = Path(__file__).parents[2]
+MIDNIGHT = " 00:00:00.000000+00:00"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -158,6 +161,28 @@ def test_rights_that_moved_before_that_was_noted_are_known_by_their_payment(empt
             ("ent_5", None, None),
         ]
         downgrade(empty, "0003")
+
+
+def test_what_was_over_before_there_was_a_feed_is_told_to_nobody(empty: str, engine: Engine) -> None:
+    upgrade(empty, "0003")
+    new = text(
+        "INSERT INTO entitlements (id, user_id, plan_code, features, limits, duration, granted_at, starts_at,"
+        " expires_at) VALUES (:id, 1, 'gold_1m', '[]', '{}', '1 day', :start, :start, :end)"
+    )
+    with engine.begin() as connection:
+        for end in ("2001-01-02", "9001-01-02"):
+            connection.execute(
+                new,
+                {
+                    "id": f"ent_{end}",
+                    "start": "2001-01-01 00:00:00.000000+00:00",
+                    "end": f"{end} 00:00:00.000000+00:00",
+                },
+            )
+    upgrade(empty)
+    with SqlUnitOfWork(engine).begin() as tx:
+        over = tx.entitlements.over(datetime(9002, 1, 1, tzinfo=UTC), at_most=10)
+    assert [span.id for span in over] == ["ent_9001-01-02"]
 
 
 def test_to_migrate_what_is_migrated_changes_nothing(empty: str, engine: Engine) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, fill_rows, insert_rows
@@ -29,6 +29,19 @@ _OF_USER = (
     .order_by(_TABLE.c.starts_at.desc(), _TABLE.c.granted_at.desc(), _TABLE.c.id.desc())
 )
 _GET = select(_TABLE).where(_TABLE.c.id == bindparam("of"))
+_OVER = (
+    select(_TABLE)
+    .where(schema.end_is_ahead, _TABLE.c.expires_at <= bindparam("now"))
+    .order_by(_TABLE.c.expires_at, _TABLE.c.id)
+    .limit(bindparam("at_most"))
+)
+_OVER_OF = _OVER.where(any_of(_TABLE.c.user_id, "users"))
+_NOTE_OVER = (
+    update(_TABLE)
+    .where(any_of(_TABLE.c.id, "ids"), schema.end_is_ahead)
+    .values(over_noted_at=bindparam("at"))
+    .returning(_TABLE.c.id)
+)
 _LIVING = select(_TABLE).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.revoked_at.is_(None))
 
 _OPENED = select(_TABLE).where(any_of(_TABLE.c.payment_id, "payments"), _TABLE.c.revoked_at.is_(None))
@@ -70,6 +83,14 @@ class SqlEntitlements(Entitlements):
         if entitlements:
             rows = [{"id": entitlement.id, "revoked_at": entitlement.revoked_at} for entitlement in entitlements]
             fill_rows(self._connection, _TABLE, rows)
+
+    def over(self, now: datetime, *, at_most: int, users: Sequence[UserId] | None = None) -> Sequence[Entitlement]:
+        given = {"now": now, "at_most": at_most}
+        rows = self._connection.execute(*((_OVER, given) if users is None else (_OVER_OF, {**given, "users": users})))
+        return [_entitlement(row) for row in rows]
+
+    def note_over(self, ids: Sequence[EntitlementId], at: datetime) -> set[EntitlementId]:
+        return set(self._connection.scalars(_NOTE_OVER, {"ids": ids, "at": at}))
 
 
 def _row(entitlement: Entitlement) -> dict[str, Any]:

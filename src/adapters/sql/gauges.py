@@ -1,6 +1,7 @@
 """What operators watch: counts that are right after a restart, because they are read from the tables."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +37,29 @@ _OLDEST_QUARANTINED = (
     select(schema.payments.c.received_at).where(_IN_QUARANTINE).order_by(schema.payments.c.received_at).limit(1)
 )
 _LEDGERS = select(schema.ledger_marks.c.ledger, schema.ledger_marks.c.tail_read_at)
+_EVENTS, _PUSHES, _ENDPOINTS = schema.events, schema.event_pushes, schema.event_endpoints
+_OF_ENDPOINT = _PUSHES.c.endpoint == bindparam("endpoint")
+_PUSHES_WAITING = select(func.count()).select_from(_PUSHES).where(_OF_ENDPOINT, schema.push_waits)
+_PUSHES_GIVEN_UP = select(func.count()).select_from(_PUSHES).where(_OF_ENDPOINT, _PUSHES.c.given_up_at.is_not(None))
+_OLDEST_PUSH = (
+    select(_EVENTS.c.at)
+    .join(_PUSHES, _PUSHES.c.sequence == _EVENTS.c.sequence)
+    .where(_OF_ENDPOINT, schema.push_waits)
+    .order_by(_PUSHES.c.sequence)
+    .limit(1)
+)
+_DISABLED = select(_ENDPOINTS.c.disabled_at).where(_ENDPOINTS.c.id == bindparam("endpoint"))
 _REVISION = select(column("version_num", Text)).select_from(table("alembic_version"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointGauges:
+    """`oldest` is how long ago the oldest event happened that waits for the endpoint."""
+
+    waiting: int
+    oldest: timedelta
+    given_up: int
+    disabled: bool
 
 
 class SqlGauges:
@@ -99,6 +122,18 @@ class SqlGauges:
         """When the end of each ledger was read last."""
         with self._engine.connect() as connection:
             return {ledger: at for ledger, at in connection.execute(_LEDGERS) if at is not None}
+
+    def endpoint(self, id: str, now: datetime) -> EndpointGauges:
+        """How pushing to that endpoint goes."""
+        of = {"endpoint": id}
+        with self._engine.connect() as connection:
+            oldest = connection.execute(_OLDEST_PUSH, of).scalar_one_or_none()
+            return EndpointGauges(
+                waiting=connection.execute(_PUSHES_WAITING, of).scalar_one(),
+                oldest=timedelta(0) if oldest is None else max(now - oldest, timedelta(0)),
+                given_up=connection.execute(_PUSHES_GIVEN_UP, of).scalar_one(),
+                disabled=connection.execute(_DISABLED, of).scalar_one_or_none() is not None,
+            )
 
     def _count(self, statement: Select[int]) -> int:
         with self._engine.connect() as connection:

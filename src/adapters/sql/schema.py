@@ -148,10 +148,16 @@ entitlements = Table(
     # Of what was granted by hand.
     Column("granted_by", AnyText),
     Column("reason", AnyText),
+    # When somebody took note that it is over by time.
+    Column("over_noted_at", UtcTime),
     CheckConstraint("expires_at > starts_at", name="ends_after_its_start"),
     **STRICT,
 )
 Index("ix_entitlements_of_user", entitlements.c.user_id, entitlements.c.starts_at)
+end_is_ahead = and_(
+    entitlements.c.expires_at.is_not(None), entitlements.c.revoked_at.is_(None), entitlements.c.over_noted_at.is_(None)
+)
+Index("ix_entitlements_end_is_ahead", entitlements.c.expires_at, entitlements.c.id, **_where(end_is_ahead))
 Index(
     "uq_entitlements_living_grant",
     entitlements.c.payment_id,
@@ -350,4 +356,60 @@ stripe_events = Table(
     Column("outcome", Text, nullable=False),
     Column("received_at", UtcTime, nullable=False),
     **STRICT,
+)
+
+# What other services are told of. A number is given once it is committed.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Whole, primary_key=True),
+    Column("sequence", Whole),
+    Column("type", Text, nullable=False),
+    Column("user_id", Whole, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    # JSON in ASCII. As text, since PostgreSQL's JSONB takes neither NUL nor half a surrogate pair.
+    Column("data", Text, nullable=False),
+    UniqueConstraint("sequence"),
+    sqlite_autoincrement=True,
+    **STRICT,
+)
+event_is_unnumbered = events.c.sequence.is_(None)
+Index("ix_events_unnumbered", events.c.id, **_where(event_is_unnumbered))
+
+event_endpoints = Table(
+    "event_endpoints",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("position", Whole, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("failures", Whole, nullable=False),
+    Column("failing_since", UtcTime),
+    Column("pushed_at", UtcTime),
+    Column("disabled_at", UtcTime),
+    Column("problem", AnyText),
+    **STRICT,
+)
+
+event_pushes = Table(
+    "event_pushes",
+    metadata,
+    Column("endpoint", Text, nullable=False),
+    Column("sequence", Whole, nullable=False),
+    Column("user_id", Whole, nullable=False),
+    Column("attempts", Whole, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("claimed_until", UtcTime),
+    Column("failing_since", UtcTime),
+    Column("given_up_at", UtcTime),
+    Column("problem", AnyText),
+    PrimaryKeyConstraint("endpoint", "sequence"),
+    **STRICT,
+)
+push_waits = event_pushes.c.given_up_at.is_(None)
+Index(
+    "ix_event_pushes_waiting_of_user",
+    event_pushes.c.endpoint,
+    event_pushes.c.user_id,
+    event_pushes.c.sequence,
+    **_where(push_waits),
 )

@@ -13,6 +13,7 @@ from adapters.sql.customers import SqlCustomers
 from adapters.sql.engine import LOCK_TIMEOUT_S, looking
 from adapters.sql.entitlements import SqlEntitlements
 from adapters.sql.errors import BUSY
+from adapters.sql.feed import SqlFeed
 from adapters.sql.grant_keys import SqlGrantKeys
 from adapters.sql.inbox import SqlInbox
 from adapters.sql.invoices import SqlInvoices
@@ -20,6 +21,7 @@ from adapters.sql.ledger_marks import SqlLedgerMarks
 from adapters.sql.locks import hold
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.payments import SqlPayments
+from adapters.sql.pushes import SqlPushes
 from adapters.sql.refund_orders import SqlRefundOrders
 from adapters.sql.refunds import SqlRefunds
 from adapters.sql.stripe_events import SqlStripeEvents
@@ -48,6 +50,8 @@ class SqlTransaction(Transaction):
         self.customers = SqlCustomers(connection)
         self.stripe_events = SqlStripeEvents(connection)
         self.outbox = SqlOutbox(connection)
+        self.feed = SqlFeed(connection)
+        self.pushes = SqlPushes(connection)
 
     def lock(
         self, *, charges: Sequence[ChargeKey] = (), users: Sequence[UserId] = (), automatic_refunds: bool = False

@@ -14,6 +14,8 @@ from domain.events import (
     ChargeRepeated,
     CheckoutMismatched,
     CommandAnswered,
+    EndpointDisabled,
+    EntitlementExpired,
     EntitlementGranted,
     EntitlementRestored,
     EntitlementRevoked,
@@ -25,6 +27,8 @@ from domain.events import (
     InvoiceSent,
     LedgerCompared,
     MessageGivenUp,
+    NoticeNotPushed,
+    NoticePushed,
     PaymentGranted,
     PaymentPartlyRefunded,
     PaymentQuarantined,
@@ -159,6 +163,23 @@ class LoggingJournal(Journal):
             case EntitlementRevoked():
                 by_hand = {"actor": event.actor} if event.actor else {}
                 log.info("entitlement.revoked", **_entitlement(event.entitlement), **by_hand)
+            case EntitlementExpired():
+                log.info("entitlement.expired", **_entitlement(event.entitlement))
+            case NoticePushed():
+                log.debug("event.pushed", endpoint=event.endpoint, sequence=event.sequence, attempts=event.attempts)
+                metrics.pushes.labels(event.endpoint, "taken").inc()
+            case NoticeNotPushed():
+                tell = log.error if event.given_up else log.warning
+                tell(
+                    "event.given_up" if event.given_up else "event.not_pushed",
+                    endpoint=event.endpoint,
+                    sequence=event.sequence,
+                    attempts=event.attempts,
+                    problem=event.problem,
+                )
+                metrics.pushes.labels(event.endpoint, "given_up" if event.given_up else "failed").inc()
+            case EndpointDisabled():
+                log.error("endpoint.disabled", endpoint=event.endpoint, problem=event.problem)
             case ChargeRepeated():
                 log.info("payment.repeated", **_payment(event.payment))
             case ChargeConflicted():

@@ -59,6 +59,12 @@ class Metrics:
         self.repaired = Counter(
             "reconcile_repaired", "What only a provider's ledger told of, by what became of it", ["kind"], registry=own
         )
+        self.pushes = Counter(
+            "event_webhook_pushes",
+            "Events pushed, by what came of it",
+            ["endpoint", "result"],
+            registry=own,
+        )
         self._gauges = _Gauges(gauges)
 
     def exposition(self) -> bytes:
@@ -105,5 +111,16 @@ _GAUGES = {
     "quarantine_oldest_seconds": "Age of the oldest payment in quarantine",
     "payments_quarantined": "Payments in quarantine, by reason",
     "reconcile_age_seconds": "Time since the end of a provider's ledger was read",
+    "event_webhook_pending": "Events that wait to be pushed to an endpoint",
+    "event_webhook_oldest_seconds": "Age of the oldest event that waits for an endpoint",
+    "event_webhook_given_up": "Events that an endpoint refused for three days",
+    "event_webhook_disabled": "Whether nothing more is pushed to an endpoint",
 }
-_LABELS = {"payments_quarantined": "reason", "reconcile_age_seconds": "ledger"}
+_LABELS = {
+    "payments_quarantined": "reason",
+    "reconcile_age_seconds": "ledger",
+    "event_webhook_pending": "endpoint",
+    "event_webhook_oldest_seconds": "endpoint",
+    "event_webhook_given_up": "endpoint",
+    "event_webhook_disabled": "endpoint",
+}

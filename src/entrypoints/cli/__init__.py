@@ -265,3 +265,57 @@ def refund_quarantined(payment_id: str, reason: str, actor: str | None) -> int:
     from entrypoints.cli.quarantine import refund
 
     return refund(payment_id, reason=reason, actor=actor)
+
+
+_SEQUENCE = click.IntRange(0, 2**53 - 1)
+
+
+@main.group(epilog=EXIT_CODES)
+def events() -> None:
+    """What other services are told of, and the endpoints that it is pushed to."""
+
+
+@events.command("list", epilog=EXIT_CODES)
+@click.option("--after", type=_SEQUENCE, default=0, help="Only those with higher numbers.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
+@click.option("--user", "user_id", type=click.IntRange(1, 2**52 - 1), default=None, help="Only this user's.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_plainly
+def list_events(after: int, limit: int, user_id: int | None, as_json: bool) -> int:
+    """Show events, the oldest first."""
+    from entrypoints.cli.events import list_events
+
+    return list_events(after=after, limit=limit, user_id=user_id, as_json=as_json)
+
+
+@events.command("endpoints", epilog="Exit codes: 0 all are pushed to, 1 one is disabled, 2 wrong settings.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_plainly
+def list_endpoints(as_json: bool) -> int:
+    """Show how pushing to each endpoint goes."""
+    from entrypoints.cli.events import list_endpoints
+
+    return list_endpoints(as_json=as_json)
+
+
+@events.command("replay", epilog=EXIT_CODES)
+@click.argument("endpoint")
+@click.option("--after", type=_SEQUENCE, required=True, help="Begin behind this number.")
+@click.option("--until", type=_SEQUENCE, default=2**53 - 1, help="End with this number; otherwise with the newest.")
+@_plainly
+def replay_events(endpoint: str, after: int, until: int) -> int:
+    """Push events to ENDPOINT once more: what it had, and what was given up."""
+    from entrypoints.cli.events import replay
+
+    return replay(endpoint, after=after, until=until)
+
+
+@events.command("enable", epilog=EXIT_CODES)
+@click.argument("endpoint")
+@click.option("--skip", is_flag=True, help="Let go of all that waits for it, and begin with what happens from now on.")
+@_plainly
+def enable_endpoint(endpoint: str, skip: bool) -> int:
+    """Push to ENDPOINT again, which was disabled after three days of failures or by its own answer 410."""
+    from entrypoints.cli.events import enable
+
+    return enable(endpoint, skip=skip)

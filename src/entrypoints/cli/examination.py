@@ -11,12 +11,14 @@ from adapters.clock import SystemClock
 from adapters.sql.address import Address
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.work import SqlUnitOfWork
 from adapters.telegram.bot_api import BotApi, BotApiError, Refused
 from adapters.telegram.webhook import ALLOWED_UPDATES, BotApiWebhook, WebhookInfo
 from adapters.tokens import KeySetAddress
 from domain.catalog import Catalog, Tills
 from domain.errors import Unavailable
 from domain.ids import BotName
+from entrypoints.cli.endpoint_examination import examine_endpoints
 from entrypoints.cli.failure import reason_of
 from entrypoints.cli.findings import Finding, Verdict
 from entrypoints.cli.stripe_examination import examine_stripe
@@ -124,6 +126,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
     yield Finding(Verdict.GOOD, "database", f"{place} can be reached")
     if revision == newest:
         yield Finding(Verdict.GOOD, "schema", f"the newest: {newest}")
+        yield from examine_endpoints(settings, SqlUnitOfWork(engine))
+        engine.dispose()
     else:
         yield Finding(
             Verdict.WRONG,

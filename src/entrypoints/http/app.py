@@ -15,12 +15,14 @@ from entrypoints.container import Container
 from entrypoints.http import (
     billing,
     checks,
+    feed,
     grants,
     openapi,
     operations,
     payment_lists,
     payments,
     purchases,
+    stopping,
     stripe_webhook,
     webhook,
 )
@@ -47,6 +49,7 @@ ROUTES: Sequence[Any] = (
     *grants.ROUTES,
     *payment_lists.ROUTES,
     *payments.ROUTES,
+    *feed.ROUTES,
     operations.live,
     operations.ready,
     operations.show_metrics,
@@ -60,14 +63,17 @@ def create_app(container: Container) -> ASGIApp:
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         relay, desk, stripe_desk = container.relay(), container.update_desk(), container.stripe_desk()
-        workers = container.workers()
+        workers = [*container.workers(), *container.pushers()]
+        feed_desk = container.feed_desk()
         shapes.get_ready()
         relay.start()
         for worker in workers:
             worker.start()
         try:
-            yield
+            with stopping.tells(feed_desk.close_from_any_thread):
+                yield
         finally:
+            feed_desk.end()
             desk.close()
             if stripe_desk:
                 stripe_desk.close()
@@ -100,6 +106,7 @@ def create_app(container: Container) -> ASGIApp:
         "show_payment": container.show_payment,
         "find_payment_events": container.find_payment_events,
         "payment_desk": container.payment_desk,
+        "feed_desk": container.feed_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
     }

@@ -134,7 +134,7 @@ def bounded(text: str | None, default: int, least: int, most: int, name: str) ->
     """A whole number from the query. Raises InvalidRequest, naming it."""
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) <= max(9, len(str(most))) and least <= int(text) <= most):
         raise InvalidRequest(f"{name} must be a whole number from {least} to {most}.")
     return int(text)
 

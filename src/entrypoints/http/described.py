@@ -17,6 +17,7 @@ from entrypoints.http.access_shapes import (
     RevokeRequest,
     ServiceEntitlement,
 )
+from entrypoints.http.feed import MAX_SEQUENCE, MAX_WAIT_S, EventList
 from entrypoints.http.payment_shapes import (
     FullPayment,
     PaymentEventList,
@@ -364,6 +365,22 @@ OPERATIONS = (
         or_answer_type="application/x-ndjson",
         problems=(*_ASKING, "forbidden"),
         query={**_EVENT_FILTERS, **_FORM},
+    ),
+    Operation(
+        method="get",
+        path="/internal/v1/events",
+        name="events",
+        summary="What happened, from a number on; waits for it where asked to",
+        group="For services",
+        security=SERVICE,
+        scope="events:read",
+        answer=EventList,
+        problems=(*_ASKING, "forbidden", "rate_limited"),
+        query={
+            "after": {"type": "integer", "minimum": 0, "maximum": MAX_SEQUENCE, "default": 0},
+            "limit": _PAGING["limit"],
+            "wait": {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_S, "default": 0},
+        },
     ),
     Operation(
         method="post",

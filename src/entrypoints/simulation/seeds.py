@@ -192,6 +192,8 @@ SOMETIMES: Final = (
     "EntitlementSuspended",
     "EntitlementRestored",
     "EntitlementRevoked",
+    "EntitlementExpired",
+    "events were read",
     # The rows of the table of endings
     "ChargeRepeated",
     "ChargeConflicted",

@@ -9,6 +9,7 @@ from adapters.telegram.usernames import Usernames
 from application.access import CheckFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout
+from application.feed import NoteEnds, ReadFeed
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import SendInvoice
@@ -93,6 +94,8 @@ class Service(Process):
         self.follow = FollowCharge(work, clock, ids, journal)
         self.keep_report = KeepReport(work, clock, journal)
         self.deliver = DeliverOutbox(work, clock, messenger, journal)
+        self.note_ends = NoteEnds(work, clock, journal)
+        self.read_feed = ReadFeed(work, clock)
         self.check = CheckFeature(work, clock)
         self.list_entitlements = ListEntitlements(work, clock)
         self.list_payments = ListPayments(work)

@@ -272,6 +272,30 @@ class StoreEntitlements(Port, Entitlements):
                 partial(_ended, at=at),
             )
 
+    def over(self, now: datetime, *, at_most: int, users: Sequence[UserId] | None = None) -> Sequence[Entitlement]:
+        self._s.statement("entitlements.over")
+        if users is None:
+            rows = list(self._s.all(self._t.entitlements))
+        else:
+            rows = [row for user in users for row in self._s.find(self._t.entitlements, self._t.entitlements_of, user)]
+        over = [(row.expires_at, row.id, row) for row in rows if row.expires_at and row.expires_at <= now]
+        return [row for _, _, row in sorted(over, key=lambda end: end[:2]) if self._unnoted(row)][:at_most]
+
+    def note_over(self, ids: Sequence[EntitlementId], at: datetime) -> set[EntitlementId]:
+        self._s.statement("entitlements.note_over")
+        new = set()
+        for id in sorted(ids):
+            self._s.hold((self._t.entitlements, id))
+            row = self._s.read(self._t.entitlements, id)
+            if row and self._unnoted(row) and self._s.insert(self._t.over_noted, id, at):
+                new.add(id)
+        return new
+
+    def _unnoted(self, row: Entitlement) -> bool:
+        return (
+            row.expires_at is not None and row.revoked_at is None and self._s.read(self._t.over_noted, row.id) is None
+        )
+
 
 class StoreGrantKeys(Port, GrantKeys):
     __slots__ = ()

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from application.messages import Letter
-from application.ports import KeptCheckout, KeptReport, RefundOrder, StripeEvent
+from application.ports import KeptCheckout, KeptReport, Push, RefundOrder, StripeEvent
 from domain.ids import UserId
 from domain.invoice import Invoice
+from domain.notices import Notice
 from domain.payment import Payment
 
 
@@ -81,3 +82,19 @@ class EventRow:
     event: StripeEvent
     outcome: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    id: int
+    notice: Notice
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushRow:
+    push: Push
+    due_at: datetime
+    claimed_until: datetime | None = None
+    given_up_at: datetime | None = None
+    problem: str | None = None

@@ -3,17 +3,19 @@
 from collections.abc import Hashable
 from datetime import datetime
 
-from application.ports import ChargeKey, GrantKey, LedgerMark, TrailEntry
+from application.ports import ChargeKey, EndpointState, GrantKey, LedgerMark, TrailEntry
 from domain.entitlement import Entitlement
 from domain.ids import BotName, EntitlementId, InvoiceId, PaymentId, UserId
 from domain.payment import PaymentStatus, Refund
 from entrypoints.simulation.store_rows import (
     CheckoutRow,
     EventRow,
+    FeedRow,
     InvoiceRow,
     LetterRow,
     OrderRow,
     PaymentRow,
+    PushRow,
     ReportRow,
 )
 from entrypoints.simulation.store_tables import Table
@@ -69,6 +71,15 @@ class Schema:
         self.outbox: Table[int, LetterRow] = Table("outbox")
         self.letters_waiting = self.outbox.index("waiting of chat", _waiting_chat)
         self.letters_claimed = self.outbox.index("claimed in second", _claimed_in)
+
+        self.over_noted: Table[EntitlementId, datetime] = Table("over_noted")
+
+        self.feed: Table[int, FeedRow] = Table("events")
+        self.feed_numbers = self.feed.index("sequence", lambda row: row.sequence, unique=True)
+        self.feed_unnumbered = self.feed.index("unnumbered", lambda row: True if row.sequence is None else None)
+
+        self.endpoints: Table[str, EndpointState] = Table("event_endpoints")
+        self.pushes: Table[tuple[str, int], PushRow] = Table("event_pushes")
 
 
 def second_of(at: datetime) -> int:

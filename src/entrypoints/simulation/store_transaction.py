@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from application.ports import ChargeKey, Transaction
 from domain.ids import UserId
 from entrypoints.simulation.store import Session, Store, StoreUnitOfWork
+from entrypoints.simulation.store_feed import StoreFeed, StorePushes
 from entrypoints.simulation.store_money import (
     Port,
     StoreEntitlements,
@@ -46,6 +47,8 @@ class StoreTransaction(Transaction):
         "customers": StoreCustomers,
         "stripe_events": StoreStripeEvents,
         "outbox": StoreOutbox,
+        "feed": StoreFeed,
+        "pushes": StorePushes,
     }
 
     def __init__(self, session: Session) -> None:

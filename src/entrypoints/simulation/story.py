@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from domain.ids import UserId
+from entrypoints.simulation.follower import Follower
 from entrypoints.simulation.mishaps import Mishaps
 from entrypoints.simulation.people import People
 from entrypoints.simulation.service import Service
@@ -59,6 +60,7 @@ class Story:
         self.random = random
         self.town = Town(world, weather, store, make, processes=random.choice((1, 2, 2, 3)), users=users)
         self.people = People(self.town)
+        self.follower = Follower(self.town)
         self.calm_since = world.now
 
     def run(self) -> Outcome:
@@ -76,6 +78,9 @@ class Story:
             town.compare(whole=True)
             world.run_until(world.now + timedelta(minutes=1))
             self._quiet()
+        town.later(0, "reader", self.follower.read)
+        world.run_until(world.now + timedelta(minutes=1))
+        town.watch.violations += self.follower.judge(town.store, town.truth)
         outcome = outcome_of(self.seed, town)
         world.end()
         return outcome
@@ -96,6 +101,7 @@ class Story:
             town.later(self.random.uniform(0, hours_s * 0.9), "buyer", lambda user=user: self.people.buy(user))  # type: ignore[misc]
         for _ in range(10):
             town.later(self.random.uniform(0, hours_s * 1.2), "service", self.people.look)
+            town.later(self.random.uniform(0, hours_s), "reader", self.follower.read)
         town.later(self.random.uniform(0, hours_s), "attacker", self.people.attack)
         town.world.after(self.random.uniform(0, hours_s), lambda: town.compare(whole=True), "daily walk")
         if not town.weather.strength:
