@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, Integer, bindparam, or_, select
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, fill_rows, insert_rows
@@ -29,6 +29,12 @@ _OF_USER = (
     .order_by(_TABLE.c.starts_at.desc(), _TABLE.c.granted_at.desc(), _TABLE.c.id.desc())
 )
 _GET = select(_TABLE).where(_TABLE.c.id == bindparam("of"))
+_REVOKED = (
+    select(_TABLE.c.id)
+    .where(_TABLE.c.revoked_at >= bindparam("since"))
+    .order_by(_TABLE.c.revoked_at, _TABLE.c.id)
+    .limit(bindparam("at_most", type_=Integer))
+)
 _LIVING = select(_TABLE).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.revoked_at.is_(None))
 
 
@@ -63,6 +69,9 @@ class SqlEntitlements(Entitlements):
         if entitlements:
             rows = [{"id": entitlement.id, "revoked_at": entitlement.revoked_at} for entitlement in entitlements]
             fill_rows(self._connection, _TABLE, rows)
+
+    def revoked_since(self, since: datetime, *, at_most: int) -> Sequence[EntitlementId]:
+        return list(self._connection.scalars(_REVOKED, {"since": since, "at_most": at_most}))
 
 
 def _row(entitlement: Entitlement) -> dict[str, Any]:

@@ -146,6 +146,7 @@ entitlements = Table(
     **STRICT,
 )
 Index("ix_entitlements_of_user", entitlements.c.user_id, entitlements.c.starts_at)
+Index("ix_entitlements_revoked", entitlements.c.revoked_at, **_where(entitlements.c.revoked_at.is_not(None)))
 Index(
     "uq_entitlements_living_grant",
     entitlements.c.payment_id,

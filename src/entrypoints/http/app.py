@@ -12,7 +12,17 @@ from litestar.types import ASGIApp
 from domain.errors import Refusal
 from entrypoints import shapes
 from entrypoints.container import Container
-from entrypoints.http import billing, checks, openapi, operations, payments, purchases, stripe_webhook, webhook
+from entrypoints.http import (
+    billing,
+    checks,
+    openapi,
+    operations,
+    passports,
+    payments,
+    purchases,
+    stripe_webhook,
+    webhook,
+)
 from entrypoints.http.bodies import json_text
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -34,6 +44,7 @@ ROUTES: Sequence[Any] = (
     checks.user_entitlements,
     checks.user_feature,
     *payments.ROUTES,
+    *passports.ROUTES,
     operations.live,
     operations.ready,
     operations.show_metrics,
@@ -86,6 +97,7 @@ def create_app(container: Container) -> ASGIApp:
         "show_payment": container.show_payment,
         "find_payment_events": container.find_payment_events,
         "payment_desk": container.payment_desk,
+        "passport_desk": container.passport_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
     }

@@ -25,10 +25,13 @@ from entrypoints.http.shapes import (
     FeatureAnswer,
     Health,
     InvoiceLink,
+    PassportShape,
     PaymentList,
     PortalPage,
     PortalRequest,
+    PublicKeys,
     Purchase,
+    RevocationsShape,
     SentInvoice,
 )
 
@@ -42,7 +45,7 @@ STRIPE: Security = [{"stripe": []}]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One thing that can be called. `problems` are the codes of the errors that it answers with;
-    `names` is what a provider's message must have."""
+    `names` is what a provider's message must have, and empty where a POST takes no body."""
 
     method: str
     path: str
@@ -192,6 +195,16 @@ OPERATIONS = (
     ),
     Operation(
         method="get",
+        path="/api/v1/me/passport",
+        name="myPassport",
+        summary="What the user may do, signed, good for 300 s at most",
+        group="For users",
+        security=USER,
+        answer=PassportShape,
+        problems=(*_ASKING[1:], "not_found"),
+    ),
+    Operation(
+        method="get",
         path="/internal/v1/users/{user_id}/entitlements",
         name="userEntitlements",
         summary="What a user holds and held",
@@ -211,6 +224,37 @@ OPERATIONS = (
         scope="entitlements:read",
         answer=FeatureAnswer,
         problems=(*_ASKING, "forbidden"),
+    ),
+    Operation(
+        method="post",
+        path="/internal/v1/users/{user_id}/passport",
+        name="userPassport",
+        summary="What a user may do, signed, good for 300 s at most",
+        group="For services",
+        security=SERVICE,
+        scope="entitlements:read",
+        answer=PassportShape,
+        names="",
+        problems=(*_ASKING, "forbidden", "not_found"),
+    ),
+    Operation(
+        method="get",
+        path="/.well-known/jwks.json",
+        name="passportKeys",
+        summary="The public keys by which passports are checked",
+        group="For services",
+        answer=PublicKeys,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="get",
+        path="/.well-known/revocations",
+        name="revocations",
+        summary="Rights in passports that ended early, signed; all that matter, or those since the last list",
+        group="For services",
+        answer=RevocationsShape,
+        problems=("invalid_request", "not_found", "unavailable"),
+        query={"since": _MOMENT},
     ),
     Operation(
         method="get",

@@ -265,6 +265,11 @@ class StoreEntitlements(Port, Entitlements):
                 partial(_ended, at=at),
             )
 
+    def revoked_since(self, since: datetime, *, at_most: int) -> Sequence[EntitlementId]:
+        self._s.statement("entitlements.revoked_since")
+        ended = [(row.revoked_at, row.id) for row in self._s.all(self._t.entitlements) if row.revoked_at is not None]
+        return [id for revoked_at, id in sorted(ended) if revoked_at >= since][:at_most]
+
 
 def claimable(due_at: datetime, claimed_until: datetime | None, now: datetime, lease: timedelta) -> bool:
     """Times too far ahead were noted by a clock that was set back since, and hold nothing up."""
