@@ -79,7 +79,7 @@ def file(text: str) -> Path:
 
 def audience(text: str) -> str:
     if text in (AUDIENCE, LIST_AUDIENCE):
-        raise ValueError(f"must not be {text}, which is what passports and their revocations are for")
+        raise ValueError("must be another one than that of passports or of their revocations")
     return text
 
 
