@@ -225,10 +225,10 @@ class TestRotation:
 
     def test_year_after_year_the_file_holds_two_keys(self, tmp_path: Path) -> None:
         path = tmp_path / "keys.json"
-        for day in range(20):
-            keys = rotate(path, NOON + day * DAY)
-        assert len(keys.keys) == 2
-        assert read_keys(path).signing(NOON + 20 * DAY).id == keys.keys[0].id
+        made = [rotate(path, NOON + day * DAY).keys[0].id for day in range(20)]
+
+        assert [key.id for key in read_keys(path).keys] == made[:-3:-1]
+        assert read_keys(path).signing(NOON + 20 * DAY).id == made[-1]
 
     def test_a_key_in_wrong_hands_is_gone_at_once_also_in_the_middle_of_a_rotation(self, tmp_path: Path) -> None:
         path = tmp_path / "keys.json"
