@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +23,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from adapters.passports.rotation import rotate
+from tests.integration.conftest import set_webhook
 from tests.integration.sandbox_server import BOT_TOKEN, Json, SandboxServer
 from tests.integration.service import JWT_SECRET, Service, only
 from tests.integration.test_threat_forged_updates import charge_id, offered, payment, pre_checkout, rows
@@ -32,6 +35,16 @@ OTHER_BOT = "7000009:AAE-sandbox-token-of-a-strange-bot-00"
 SCOPES = ["entitlements:read", "entitlements:write", "payments:read", "payments:refund", "events:read"]
 HANDS = 32
 DAY_S = 86_400
+
+
+@pytest.fixture(scope="module")
+def service(telegram: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One with passports, so that every address that there can be is there."""
+    folder = tmp_path_factory.mktemp("service")
+    rotate(folder / "keys.json", datetime.now(UTC))
+    with Service(folder, telegram.url, {"PASSPORT_KEYS": str(folder / "keys.json")}) as running:
+        set_webhook(telegram, running)
+        yield running
 
 
 @pytest.fixture
