@@ -484,14 +484,23 @@ def test_a_foreign_host_changes_nothing_in_any_answer(service: Service, ada: Jso
                 httpx.request(method, service.url + path, headers=headers, timeout=10)
                 for headers in (token | {"Accept": "text/html"}, token | {"Accept": "text/html"} | foreign)
             )
-            assert (plain.status_code, plain.content) == (other.status_code, other.content), path
+            assert (plain.status_code, lasting(plain)) == (other.status_code, lasting(other)), path
             told = [
                 [(name, value) for name, value in answer.headers.items() if name not in changing]
                 for answer in (plain, other)
             ]
             assert told[0] == told[1]
+            assert "evil" not in lasting(other)
             assert "evil" not in other.text.replace("//evil.example/", "")
             assert "location" not in other.headers
+
+
+def lasting(answer: httpx.Response) -> str:
+    """What it says, but for what is of the moment in a passport or in a list of revocations: when, and its own id."""
+    if not (signed := re.search(r'"(?:passport|revocations)":"([^"]+)"', answer.text)):
+        return answer.text
+    said: Json = jwt.decode(signed[1], options={"verify_signature": False})
+    return str({name: said[name] for name in said if name not in ("iat", "exp", "jti", "since")})
 
 
 def forged(init_data: str, **changed: str) -> str:
