@@ -60,7 +60,7 @@ def test_every_operation_stands_there_once_and_its_link_leads_to_it(
 
 def test_it_is_walked_through_with_the_keyboard(browser: Browser, service: Service, tmp_path: Path) -> None:
     with visit(browser, f"{service.url}/schema", tmp_path) as reader:
-        reader.tab_to("May this user do this now?")
+        reader.tab_to("May this user do this, now or at a past moment, and why?")
         reader.page.keyboard.press("Enter")
 
         expect(reader.page).to_have_url(re.compile("#checkFeature$"))
