@@ -52,7 +52,7 @@ def _moment(text: str, place: str) -> datetime:
     return moment
 
 
-def _object(shape: type[Any], value: dict[str, Any], place: str) -> Any:
+def _object(shape: Any, value: dict[str, Any], place: str) -> Any:
     read_fields = {}
     for name, hint, required in _fields_of(shape):
         if name in value:
