@@ -72,7 +72,7 @@ from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable
 from domain.events import Event
-from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
+from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PassportId, PaymentId, UserId
 from domain.invoice import Invoice
 from domain.money import Money
 from domain.notices import Notice
@@ -109,6 +109,7 @@ class SequenceIds(Ids):
     invoices: int = 0
     payments: int = 0
     entitlements: int = 0
+    passports: int = 0
 
     def invoice(self) -> InvoiceId:
         self.invoices += 1
@@ -121,6 +122,10 @@ class SequenceIds(Ids):
     def entitlement(self) -> EntitlementId:
         self.entitlements += 1
         return EntitlementId(f"ent_{self.entitlements:032x}")
+
+    def passport(self) -> PassportId:
+        self.passports += 1
+        return PassportId(f"pas_{self.passports:032x}")
 
 
 @dataclass(slots=True)
@@ -767,6 +772,10 @@ class MemoryEntitlements(Entitlements):
     def _unnoted(self, id: EntitlementId) -> bool:
         kept = self.state.entitlements[id]
         return kept.expires_at is not None and _living(kept) and id not in self.state.over_noted
+
+    def revoked_since(self, since: datetime, *, at_most: int) -> Sequence[EntitlementId]:
+        ended = [(e.revoked_at, e.id) for e in self.state.entitlements.values() if e.revoked_at is not None]
+        return [id for revoked_at, id in sorted(ended) if revoked_at >= since][:at_most]
 
 
 def _living(entitlement: Entitlement) -> bool:

@@ -4,7 +4,7 @@ import secrets
 import time
 
 from application.ports import Ids
-from domain.ids import EntitlementId, InvoiceId, PaymentId
+from domain.ids import EntitlementId, InvoiceId, PassportId, PaymentId
 
 
 class RandomIds(Ids):
@@ -18,6 +18,9 @@ class RandomIds(Ids):
 
     def entitlement(self) -> EntitlementId:
         return EntitlementId(f"ent_{_id()}")
+
+    def passport(self) -> PassportId:
+        return PassportId(f"pas_{_id()}")
 
 
 def _id() -> str:

@@ -18,6 +18,7 @@ from jwt.exceptions import InvalidTokenError, PyJWTError
 
 from domain.errors import Unauthenticated, Unavailable
 from domain.ids import MAX_USER_ID, UserId
+from domain.passport import LIST_TYPE, TYPE
 
 MAX_TOKEN_BYTES = 8192
 MAX_KEY_SET_BYTES = 1 << 20
@@ -162,6 +163,7 @@ class TokenVerifier:
         if len(token) > MAX_TOKEN_BYTES:
             raise Unauthenticated("The token is too long.")
         try:
+            _check_type(token)
             claims = self.keys.decode(
                 token,
                 audience=self.audience,
@@ -192,6 +194,12 @@ class TokenMaker:
         if scopes:
             claims["scope"] = " ".join(scopes)
         return jwt.encode(claims, self.secret, algorithm="HS256")
+
+
+def _check_type(token: str) -> None:
+    """What we sign ourselves for others is no token for us, also where its keys and audience would do."""
+    if str(jwt.get_unverified_header(token).get("typ", "")).lower().removeprefix("application/") in (TYPE, LIST_TYPE):
+        raise InvalidTokenError("a token for others")
 
 
 def _check_times(claims: dict[str, Any], now: datetime) -> None:

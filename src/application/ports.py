@@ -15,10 +15,11 @@ from application.messages import Letter
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.events import Event
-from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PaymentId, PlanCode, UserId
+from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PassportId, PaymentId, PlanCode, UserId
 from domain.invoice import Invoice, Objection
 from domain.money import Money
 from domain.notices import Notice, NoticeType
+from domain.passport import Passport, Revocations
 from domain.payment import Charge, ChargeStanding, DisputeState, Payment, PaymentStatus, Provider, Refund
 
 Row = TypeVar("Row")
@@ -43,6 +44,9 @@ class Ids(Protocol):
 
     @abstractmethod
     def entitlement(self) -> EntitlementId: ...
+
+    @abstractmethod
+    def passport(self) -> PassportId: ...
 
 
 class Journal(Protocol):
@@ -246,6 +250,10 @@ class Entitlements(Protocol):
     @abstractmethod
     def note_over(self, ids: Sequence[EntitlementId], at: datetime) -> set[EntitlementId]:
         """Take note of it, of each once; those that nobody had taken note of, and that were not ended."""
+
+    @abstractmethod
+    def revoked_since(self, since: datetime, *, at_most: int) -> Sequence[EntitlementId]:
+        """Those that were revoked then or later, whoever held them, the earliest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -699,6 +707,18 @@ class UnitOfWork(Protocol):
 
 class DoubleGrant(Exception):
     """A payment would have opened the door twice; the database refused."""
+
+
+class PassportSigner(Protocol):
+    """Our signature under what others check without us. Raises Unavailable where no key may sign now."""
+
+    @abstractmethod
+    def passport(self, passport: Passport) -> str:
+        """The passport as a signed token."""
+
+    @abstractmethod
+    def revocations(self, revocations: Revocations) -> str:
+        """The list as a signed token, which passes for no passport."""
 
 
 # Who is spoken to -----------------------------------------------------------------------------------------------------

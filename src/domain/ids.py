@@ -19,5 +19,6 @@ ChargeId = NewType("ChargeId", str)
 
 PaymentId = NewType("PaymentId", str)
 EntitlementId = NewType("EntitlementId", str)
+PassportId = NewType("PassportId", str)
 
 MAX_USER_ID = 2**52 - 1

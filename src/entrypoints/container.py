@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 from adapters.catalog_file import read_catalog
 from adapters.clock import SystemClock
 from adapters.ids import RandomIds
+from adapters.passports.key_file import PassportKeyFile
+from adapters.passports.signer import Ed25519Signer
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
@@ -39,8 +41,9 @@ from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
+from application.passports import IssuePassport, ListRevocations
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
-from application.ports import Checkout, Clock, Journal, Refunder
+from application.ports import Checkout, Clock, Ids, Journal, Refunder
 from application.pre_checkout import JudgePreCheckouts
 from application.pushing import EnableEndpoint, PushEvents, ReplayEvents
 from application.quarantine import GrantQuarantined, RefundQuarantined
@@ -64,6 +67,7 @@ from entrypoints.http.grants import GrantDesk
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
 from entrypoints.http.order_desk import OrderDesk
+from entrypoints.http.passports import PassportDesk, keys_unreadable
 from entrypoints.http.payments import PaymentDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
@@ -96,6 +100,23 @@ def _keys(settings: Settings) -> Keys:
         return KeySetFile.read(Path(jwks))
     except ValueError as problem:
         raise SettingsError([f"AUTH_JWKS: {problem}"]) from None
+
+
+def _passport_desk(settings: Settings, work: SqlUnitOfWork, clock: Clock, ids: Ids) -> PassportDesk | None:
+    """Raises SettingsError for keys that can't be read."""
+    if settings.passport_keys is None:
+        return None
+    try:
+        keys = PassportKeyFile(settings.passport_keys, keys_unreadable)
+    except ValueError as problem:
+        raise SettingsError([f"PASSPORT_KEYS: {problem}; tollgram passport rotate makes the first key"]) from None
+    signer = Ed25519Signer(keys, settings.public_url)
+    return PassportDesk(
+        keys=keys,
+        clock=clock,
+        issue=IssuePassport(work, clock, ids, signer),
+        list_revocations=ListRevocations(work, clock, signer),
+    )
 
 
 def _tills(settings: Settings) -> Tills:
@@ -352,6 +373,7 @@ class Container(containers.DeclarativeContainer):
         grant=grant_quarantined,
         refund=refund_quarantined,
     )
+    passport_desk = providers.Singleton(_passport_desk, settings, work, clock, ids)
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)
     order_desk = providers.Singleton(OrderDesk)

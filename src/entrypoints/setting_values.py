@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeGuard
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -10,6 +11,7 @@ import msgspec
 
 from domain.ids import BotName
 from domain.money import EXPONENTS, STARS
+from domain.passport import AUDIENCE, LIST_AUDIENCE
 from domain.payload import MIN_KEY_BYTES
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -66,6 +68,18 @@ def address(text: str) -> str:
 def key_set(text: str) -> str:
     if "://" in text and not _is_web(_split(text)):
         raise ValueError("must be a path, or an http:// or https:// address without user")
+    return text
+
+
+def file(text: str) -> Path:
+    if "://" in text:
+        raise ValueError("must be the path of a file")
+    return Path(text)
+
+
+def audience(text: str) -> str:
+    if text in (AUDIENCE, LIST_AUDIENCE):
+        raise ValueError("must be another one than that of passports or of their revocations")
     return text
 
 

@@ -66,6 +66,7 @@ class Settings:
     reconcile_every: timedelta
     event_endpoints: tuple[Endpoint, ...]
     event_private_allowed: bool
+    passport_keys: Path | None
     support_contact: str | None
     log_level: str
     log_format: str
@@ -181,7 +182,7 @@ def _read(env: "_Reader") -> Settings:
         jwt_secret=env.read("AUTH_JWT_SECRET", setting_values.key, None),
         jwks=env.read("AUTH_JWKS", setting_values.key_set, None),
         jwt_issuer=env.read("AUTH_JWT_ISSUER", str, None),
-        jwt_audience=env.read("AUTH_JWT_AUDIENCE", str, "tollgram"),
+        jwt_audience=env.read("AUTH_JWT_AUDIENCE", setting_values.audience, "tollgram"),
         signing_keys=env.read("INVOICE_SIGNING_KEYS", setting_values.keys, ()),
         attempts_per_minute=env.read("PURCHASE_ATTEMPTS_PER_MINUTE", setting_values.whole(1, 1000), 5),
         invoice_ttl=timedelta(seconds=env.read("INVOICE_TTL_SECONDS", setting_values.whole(60, 30 * 86400), 3600)),
@@ -191,6 +192,7 @@ def _read(env: "_Reader") -> Settings:
         reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
         event_endpoints=env.event_endpoints(private_allowed=private_allowed),
         event_private_allowed=private_allowed,
+        passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),

@@ -26,6 +26,7 @@ from tests.integration.service import (
 HELP = [
     (), ("up",), ("serve",), ("migrate",), ("sandbox",), ("doctor",), ("token",),
     ("catalog", "check"), ("grant",), ("revoke",), ("webhook", "set"), ("webhook", "info"), ("webhook", "delete"),
+    ("passport",), ("passport", "list"), ("passport", "rotate"),
 ]  # fmt: skip
 HEAVY = {
     "litestar",

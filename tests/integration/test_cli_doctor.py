@@ -32,12 +32,16 @@ def test_where_all_is_well_it_says_so(prepared: Service) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     *lines, empty, end = ran.stdout.splitlines()
+    remedy = next(line for line in lines if "PASSPORT_KEYS" in line)
+    lines.remove(remedy)
+    assert remedy.strip().endswith("then run: tollgram passport rotate")
     assert {line.split()[0] for line in lines} == {"ok"}
     assert [subject_of(line) for line in lines] == [
         "settings",
         "database",
         "schema",
         "catalog",
+        "passports",
         "bot main",
         "bot main",
     ]

@@ -118,6 +118,7 @@ def test_a_newcomer_buys_a_plan(running: Up) -> None:
     service, sandbox = f"http://127.0.0.1:{running.port}", f"http://127.0.0.1:{running.sandbox_port}"
 
     assert "until" in buy(service, sandbox, running.token_file.read_text())
+    assert len(httpx.get(f"{service}/.well-known/jwks.json", timeout=5).json()["keys"]) == 1
     assert f"Buy a plan       {sandbox}/\n" in running.log
     assert f"{service}/internal/v1/users/1001/features/signals" in running.log
     assert httpx.get(sandbox, timeout=5).status_code == 200
@@ -130,10 +131,8 @@ def test_secrets_are_made_up_where_they_are_missing_and_kept_from_others(running
     assert set(kept) == {"AUTH_JWT_SECRET", "TELEGRAM_WEBHOOK_SECRET"}
     assert kept["AUTH_JWT_SECRET"] == "k" * 40
     assert len(kept["TELEGRAM_WEBHOOK_SECRET"]) >= 32
-    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in (running.secrets_file, running.token_file)] == [
-        "0o600",
-        "0o600",
-    ]
+    private = (running.secrets_file, running.token_file, running.folder / "var" / "passport-keys.json")
+    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in private] == ["0o600"] * 3
     assert [secret for secret in (*kept.values(), "s" * 40) if secret in running.log] == []
 
 

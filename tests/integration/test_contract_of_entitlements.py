@@ -169,6 +169,22 @@ def test_several_end_at_once_each_at_its_time_and_only_once(work: UnitOfWork) ->
     assert ended == {"a": NOON, "b": NOON + timedelta(hours=1), EntitlementId("c"): None}
 
 
+def test_those_that_were_revoked_of_late_are_found_whoever_held_them_the_earliest_first(work: UnitOfWork) -> None:
+    keep(
+        work,
+        by_operator("too early", revoked_at=NOON - timedelta(microseconds=1)),
+        by_operator("later", revoked_at=NOON + SECOND, user_id=BOB),
+        by_operator("just", revoked_at=NOON),
+        by_operator("ahead", revoked_at=NOON + timedelta(days=1)),
+        by_operator("never"),
+        by_operator("over by itself", starts_at=NOON - timedelta(days=60), expires_at=NOON + SECOND),
+    )
+    with work.look() as tx:
+        assert list(tx.entitlements.revoked_since(NOON, at_most=9)) == ["just", "later", "ahead"]
+        assert list(tx.entitlements.revoked_since(NOON, at_most=2)) == ["just", "later"]
+        assert list(tx.entitlements.revoked_since(NOON + timedelta(days=2), at_most=9)) == []
+
+
 def test_nothing_is_asked_of_the_database_for_no_entitlements(work: UnitOfWork) -> None:
     with work.begin() as tx:
         assert tx.entitlements.held_by([], NOON) == {}

@@ -202,3 +202,16 @@ def test_a_page_names_its_encoding_once(service: Service, path: str) -> None:
     page = LOOPBACK.get(service.url + path, headers={"Accept": "text/html"})
 
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_where_no_passports_are_set_up_there_are_none(service: Service) -> None:
+    with service.as_user(1) as user, service.as_service() as other:
+        answers = [
+            user.get("/api/v1/me/passport"),
+            other.post("/internal/v1/users/1/passport"),
+            LOOPBACK.get(f"{service.url}/.well-known/jwks.json"),
+            LOOPBACK.get(f"{service.url}/.well-known/revocations"),
+        ]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "not_found")] * 4
+    assert LOOPBACK.get(f"{service.url}/api/v1/me/passport").status_code == 401

@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.passports.rotation import rotate
 from entrypoints.http import billing
 from entrypoints.http.app import ROUTES
 from entrypoints.http.openapi import ROUTES as OF_THE_DOCUMENT_ITSELF
@@ -48,7 +50,10 @@ checks.missing_required_header.enabled = false
 
 @pytest.fixture(scope="module")
 def service(telegram: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("service"), telegram.url, {"PURCHASE_ATTEMPTS_PER_MINUTE": "1000"}) as running:
+    folder = tmp_path_factory.mktemp("service")
+    rotate(folder / "keys.json", datetime.now(UTC))
+    settings = {"PURCHASE_ATTEMPTS_PER_MINUTE": "1000", "PASSPORT_KEYS": str(folder / "keys.json")}
+    with Service(folder, telegram.url, settings) as running:
         set_webhook(telegram, running)
         yield running
 

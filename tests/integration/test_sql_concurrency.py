@@ -20,7 +20,7 @@ from application.messages import Letter, PaySupport
 from application.ports import Ids
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
-from domain.ids import ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
+from domain.ids import ChargeId, EntitlementId, InvoiceId, PassportId, PaymentId, UserId
 from domain.invoice import Invoice
 from domain.payment import Charge, PaymentStatus
 from tests.builders import ALICE, BOB, MAIN, charge, invoice, invoice_id, refund, shop
@@ -43,6 +43,9 @@ class RandomIds(Ids):
 
     def entitlement(self) -> EntitlementId:
         return EntitlementId(f"ent_{secrets.token_hex(16)}")
+
+    def passport(self) -> PassportId:
+        return PassportId(f"pas_{secrets.token_hex(16)}")
 
 
 def at_once(*acts: Callable[[], Answer]) -> list[Answer]:

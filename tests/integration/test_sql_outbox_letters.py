@@ -70,6 +70,7 @@ def test_no_statement_of_the_service_reads_a_whole_table(engine: Engine, sql_wor
         tx.refunds.of([charge().key])
         tx.entitlements.add([entitlement(payment_id=payment().id)])
         tx.entitlements.end([entitlement(revoked_at=NOON)])
+        tx.entitlements.revoked_since(NOON, at_most=1)
         tx.entitlements.held_by([ALICE, BOB], NOON)
         tx.entitlements.of_user(ALICE)
         tx.entitlements.living_of(payment().id)

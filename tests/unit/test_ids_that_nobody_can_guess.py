@@ -18,6 +18,7 @@ KINDS = [
     pytest.param(RandomIds().invoice, "inv_", id="invoice"),
     pytest.param(RandomIds().payment, "pay_", id="payment"),
     pytest.param(RandomIds().entitlement, "ent_", id="entitlement"),
+    pytest.param(RandomIds().passport, "pas_", id="passport"),
 ]
 
 

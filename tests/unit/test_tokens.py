@@ -136,6 +136,22 @@ class TestASharedSecret:
         refused(jwt.api_jws.encode(payload, SECRET, algorithm="HS256"))
 
 
+class TestWhatWeSignForOthers:
+    @pytest.mark.threat(20)
+    @pytest.mark.parametrize(
+        "kind",
+        ["passport+jwt", "revocations+jwt", "Passport+JWT", "application/passport+jwt", "APPLICATION/revocations+jwt"],
+    )
+    def test_is_no_token_for_us_also_with_our_key_and_audience(self, kind: str) -> None:
+        refused(jwt.encode(claims(), SECRET, algorithm="HS256", headers={"typ": kind}))
+
+    @pytest.mark.parametrize("kind", ["JWT", "at+jwt", "", None])
+    def test_is_told_by_its_type_and_other_types_are_let_be(self, kind: str | None) -> None:
+        token = jwt.encode(claims(), SECRET, algorithm="HS256", headers={"typ": kind})
+
+        assert verifier().verify(token, NOW).subject == "1001"
+
+
 class TestTimes:
     @pytest.mark.threat(21)
     @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, fill_rows, insert_rows
@@ -41,6 +41,12 @@ _NOTE_OVER = (
     .where(any_of(_TABLE.c.id, "ids"), schema.end_is_ahead)
     .values(over_noted_at=bindparam("at"))
     .returning(_TABLE.c.id)
+)
+_REVOKED = (
+    select(_TABLE.c.id)
+    .where(_TABLE.c.revoked_at >= bindparam("since"))
+    .order_by(_TABLE.c.revoked_at, _TABLE.c.id)
+    .limit(bindparam("at_most", type_=Integer))
 )
 _LIVING = select(_TABLE).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.revoked_at.is_(None))
 
@@ -91,6 +97,9 @@ class SqlEntitlements(Entitlements):
 
     def note_over(self, ids: Sequence[EntitlementId], at: datetime) -> set[EntitlementId]:
         return set(self._connection.scalars(_NOTE_OVER, {"ids": ids, "at": at}))
+
+    def revoked_since(self, since: datetime, *, at_most: int) -> Sequence[EntitlementId]:
+        return list(self._connection.scalars(_REVOKED, {"since": since, "at_most": at_most}))
 
 
 def _row(entitlement: Entitlement) -> dict[str, Any]:

@@ -158,6 +158,7 @@ end_is_ahead = and_(
     entitlements.c.expires_at.is_not(None), entitlements.c.revoked_at.is_(None), entitlements.c.over_noted_at.is_(None)
 )
 Index("ix_entitlements_end_is_ahead", entitlements.c.expires_at, entitlements.c.id, **_where(end_is_ahead))
+Index("ix_entitlements_revoked", entitlements.c.revoked_at, **_where(entitlements.c.revoked_at.is_not(None)))
 Index(
     "uq_entitlements_living_grant",
     entitlements.c.payment_id,

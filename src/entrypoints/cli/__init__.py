@@ -319,3 +319,31 @@ def enable_endpoint(endpoint: str, skip: bool) -> int:
     from entrypoints.cli.events import enable
 
     return enable(endpoint, skip=skip)
+
+
+@main.group(invoke_without_command=True, epilog=EXIT_CODES)
+@click.pass_context
+def passport(context: click.Context) -> None:
+    """The keys that sign passports. Alone, it lists them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_passport_keys)
+
+
+@passport.command("list", epilog=EXIT_CODES)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_plainly
+def list_passport_keys(as_json: bool) -> int:
+    """Show which key signs, and which are published."""
+    from entrypoints.cli.passport import list_keys
+
+    return list_keys(as_json=as_json)
+
+
+@passport.command("rotate", epilog=EXIT_CODES)
+@click.option("--compromised", is_flag=True, help="A key is in wrong hands: a new one signs at once, no other counts.")
+@_plainly
+def rotate_passport_keys(compromised: bool) -> int:
+    """Make the next key: published now, it signs in 15 minutes, and the old one goes when nobody needs it."""
+    from entrypoints.cli.passport import rotate_keys
+
+    return rotate_keys(compromised=compromised)

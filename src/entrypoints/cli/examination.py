@@ -21,6 +21,7 @@ from domain.ids import BotName
 from entrypoints.cli.endpoint_examination import examine_endpoints
 from entrypoints.cli.failure import reason_of
 from entrypoints.cli.findings import Finding, Verdict
+from entrypoints.cli.passport_examination import examine_passports
 from entrypoints.cli.stripe_examination import examine_stripe
 from entrypoints.cli.webhook import webhook_address
 from entrypoints.container import Container
@@ -64,6 +65,7 @@ def examine() -> Iterator[Finding]:
         if not problems:
             yield from _callers_and_methods(settings, catalog)
     yield from _selling(settings)
+    yield from examine_passports(settings)
     yield from examine_stripe(settings, catalog)
     for name, token in settings.bot_tokens.items():
         yield from _bot(settings, name, token)

@@ -30,6 +30,7 @@ def serve(*, host: str, port: int, workers: int) -> None:
     container = Container(settings=settings)
     container.callers()
     container.catalog()
+    container.passport_desk()
     with ExitStack() as stack:
         if workers > 1:
             # prometheus_client sums the figures of all workers over files in this folder.

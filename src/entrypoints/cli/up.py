@@ -17,6 +17,7 @@ import httpx
 
 from adapters.catalog_file import read_catalog
 from adapters.clock import SystemClock
+from adapters.passports.rotation import rotate
 from adapters.tokens import TokenMaker
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
 from entrypoints.cli.serving import require_free
@@ -25,6 +26,7 @@ from entrypoints.settings import TELEGRAM_API, Settings, given_settings, written
 
 VAR = Path("var")
 MADE_UP = VAR / "secrets.env"
+PASSPORT_KEYS = VAR / "passport-keys.json"
 DEMO_TOKEN = VAR / "demo-token"
 HOST = "127.0.0.1"
 READY_WITHIN_S = 120.0
@@ -247,10 +249,20 @@ def _settings(port: int) -> dict[str, str]:
     elif wanted:
         MADE_UP.chmod(0o600)
     values = {**made_up, **given}
+    if "PASSPORT_KEYS" not in given:
+        values["PASSPORT_KEYS"] = str(_passport_keys())
     values.setdefault("PUBLIC_URL", f"http://{HOST}:{port}")
     if sys.stdout.isatty():
         values.setdefault("LOG_FORMAT", "console")
     return values
+
+
+def _passport_keys() -> Path:
+    """Made on the first run, as the secrets are."""
+    if not PASSPORT_KEYS.exists():
+        rotate(PASSPORT_KEYS, SystemClock().now())
+    PASSPORT_KEYS.chmod(0o600)
+    return PASSPORT_KEYS
 
 
 def _write_privately(path: Path, text: str) -> None:

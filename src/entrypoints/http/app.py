@@ -19,6 +19,7 @@ from entrypoints.http import (
     grants,
     openapi,
     operations,
+    passports,
     payment_lists,
     payments,
     purchases,
@@ -50,6 +51,7 @@ ROUTES: Sequence[Any] = (
     *payment_lists.ROUTES,
     *payments.ROUTES,
     *feed.ROUTES,
+    *passports.ROUTES,
     operations.live,
     operations.ready,
     operations.show_metrics,
@@ -107,6 +109,7 @@ def create_app(container: Container) -> ASGIApp:
         "find_payment_events": container.find_payment_events,
         "payment_desk": container.payment_desk,
         "feed_desk": container.feed_desk,
+        "passport_desk": container.passport_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
     }

@@ -33,10 +33,13 @@ from entrypoints.http.shapes import (
     EntitlementList,
     Health,
     InvoiceLink,
+    PassportShape,
     PaymentList,
     PortalPage,
     PortalRequest,
+    PublicKeys,
     Purchase,
+    RevocationsShape,
     SentInvoice,
 )
 
@@ -50,7 +53,7 @@ STRIPE: Security = [{"stripe": []}]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One thing that can be called. `problems` are the codes of the errors that it answers with;
-    `names` is what a provider's message must have."""
+    `names` is what a provider's message must have, and empty where a POST takes no body."""
 
     method: str
     path: str
@@ -212,6 +215,16 @@ OPERATIONS = (
     ),
     Operation(
         method="get",
+        path="/api/v1/me/passport",
+        name="myPassport",
+        summary="What the user may do, signed, good for 300 s at most",
+        group="For users",
+        security=USER,
+        answer=PassportShape,
+        problems=(*_ASKING[1:], "not_found"),
+    ),
+    Operation(
+        method="get",
         path="/internal/v1/users/{user_id}/entitlements",
         name="userEntitlements",
         summary="What a user holds and held",
@@ -279,6 +292,37 @@ OPERATIONS = (
         body=FeatureChecks,
         answer=FeatureAnswers,
         problems=(*_ASKING, "forbidden", "too_large", "unsupported_media_type"),
+    ),
+    Operation(
+        method="post",
+        path="/internal/v1/users/{user_id}/passport",
+        name="userPassport",
+        summary="What a user may do, signed, good for 300 s at most",
+        group="For services",
+        security=SERVICE,
+        scope="entitlements:read",
+        answer=PassportShape,
+        names="",
+        problems=(*_ASKING, "forbidden", "not_found"),
+    ),
+    Operation(
+        method="get",
+        path="/.well-known/jwks.json",
+        name="passportKeys",
+        summary="The public keys by which passports are checked",
+        group="For services",
+        answer=PublicKeys,
+        problems=("not_found",),
+    ),
+    Operation(
+        method="get",
+        path="/.well-known/revocations",
+        name="revocations",
+        summary="Rights in passports that ended early, signed; all that matter, or those since the last list",
+        group="For services",
+        answer=RevocationsShape,
+        problems=("invalid_request", "not_found", "unavailable"),
+        query={"since": _MOMENT},
     ),
     Operation(
         method="get",

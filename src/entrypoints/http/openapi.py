@@ -69,7 +69,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         described["description"] = f"Scope: `{operation.scope}`"
     if operation.body:
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(operation.body)}}}
-    elif operation.method == "post":
+    elif operation.method == "post" and operation.names:
         described["requestBody"] = {
             "required": True,
             "content": {

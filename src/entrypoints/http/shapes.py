@@ -175,6 +175,35 @@ class PaymentList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class PassportShape(msgspec.Struct, frozen=True, kw_only=True):
+    """`passport` is a JWT: iss, aud, sub, iat, exp, jti, features, limits, and rights, by which it may end early."""
+
+    passport: str
+    expires_at: datetime
+
+
+class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+
+class PublicKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """A JWKS."""
+
+    keys: list[PublicKey]
+
+
+class RevocationsShape(msgspec.Struct, frozen=True, kw_only=True):
+    """`revocations` is a JWT: iss, aud, iat, exp, since, and revoked, the rights that ended early since then."""
+
+    revocations: str
+    expires_at: datetime
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`missing` names what stands in the way; empty where all is well."""
 

@@ -12,7 +12,7 @@ from entrypoints.simulation.store_rows import FeedRow
 from entrypoints.simulation.town import Town
 from entrypoints.simulation.truth import Truth
 
-PAGE: Final = 7
+PAGE: Final = 50
 OPENS: Final = (NoticeType.ENTITLEMENT_GRANTED, NoticeType.ENTITLEMENT_EXTENDED, NoticeType.ENTITLEMENT_RESTORED)
 ENDS: Final = (NoticeType.ENTITLEMENT_REVOKED, NoticeType.ENTITLEMENT_SUSPENDED)
 TOLD: Final[Mapping[PaymentStatus, NoticeType]] = {

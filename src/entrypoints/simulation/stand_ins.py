@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from application.ports import Clock, Ids, Journal
 from domain.events import Event
-from domain.ids import EntitlementId, InvoiceId, PaymentId
+from domain.ids import EntitlementId, InvoiceId, PassportId, PaymentId
 from entrypoints.simulation.world import World
 
 
@@ -33,6 +33,9 @@ class CountedIds(Ids):
 
     def entitlement(self) -> EntitlementId:
         return EntitlementId(f"ent_{self._next():032x}")
+
+    def passport(self) -> PassportId:
+        return PassportId(f"pas_{self._next():032x}")
 
     def _next(self) -> int:
         self.number += 1

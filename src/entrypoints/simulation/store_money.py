@@ -296,6 +296,11 @@ class StoreEntitlements(Port, Entitlements):
             row.expires_at is not None and row.revoked_at is None and self._s.read(self._t.over_noted, row.id) is None
         )
 
+    def revoked_since(self, since: datetime, *, at_most: int) -> Sequence[EntitlementId]:
+        self._s.statement("entitlements.revoked_since")
+        ended = [(row.revoked_at, row.id) for row in self._s.all(self._t.entitlements) if row.revoked_at is not None]
+        return [id for revoked_at, id in sorted(ended) if revoked_at >= since][:at_most]
+
 
 class StoreGrantKeys(Port, GrantKeys):
     __slots__ = ()

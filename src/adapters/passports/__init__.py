@@ -1,0 +1,1 @@
+"""Passports as signed tokens: the keys, the file that they lie in, and their rotation."""

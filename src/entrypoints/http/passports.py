@@ -1,0 +1,103 @@
+"""Passports, and all that whoever checks them needs: the public keys, and what ended early.
+
+The last two are for everybody, also for pages of other origins: they hold nothing about anybody.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response, get, post
+from litestar.params import FromPath
+
+from adapters.passports.key_file import PassportKeyFile
+from adapters.passports.key_set import KEPT_BY_OTHERS
+from application.passports import IssuePassport, ListRevocations
+from application.ports import Clock
+from domain.errors import InvalidRequest, NotFound
+from domain.ids import UserId
+from entrypoints.http.callers import Callers
+from entrypoints.http.checks import READ, user_id_of
+from entrypoints.http.handed import Handed
+from entrypoints.http.shapes import PassportShape, PublicKey, PublicKeys, RevocationsShape
+
+AnyRequest = Request[Any, Any, Any]
+LIST_KEPT_S = 5
+_FOR_ONE = {"Cache-Control": "no-store"}
+_OF_KEYS = {"Cache-Control": f"public, max-age={KEPT_BY_OTHERS.seconds}", "Access-Control-Allow-Origin": "*"}
+_OF_THE_LIST = {"Cache-Control": f"public, max-age={LIST_KEPT_S}", "Access-Control-Allow-Origin": "*"}
+log = structlog.get_logger("tollgram")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassportDesk:
+    """What there is where passports are set up."""
+
+    keys: PassportKeyFile
+    clock: Clock
+    issue: IssuePassport
+    list_revocations: ListRevocations
+
+
+def keys_unreadable(problem: str) -> None:
+    log.error("passport.keys_unreadable", problem=problem)
+
+
+@get("/api/v1/me/passport", sync_to_thread=True)
+def my_passport(
+    request: AnyRequest, callers: Handed[Callers], passport_desk: Handed[PassportDesk | None]
+) -> Response[PassportShape]:
+    return _passport(callers.user(request), passport_desk)
+
+
+@post("/internal/v1/users/{user_id:str}/passport", status_code=200, sync_to_thread=True)
+def user_passport(
+    request: AnyRequest,
+    user_id: FromPath[str],
+    callers: Handed[Callers],
+    passport_desk: Handed[PassportDesk | None],
+) -> Response[PassportShape]:
+    callers.service(request, READ)
+    return _passport(user_id_of(user_id), passport_desk)
+
+
+@get("/.well-known/jwks.json", sync_to_thread=True)
+def show_keys(passport_desk: Handed[PassportDesk | None]) -> Response[PublicKeys]:
+    desk = _set_up(passport_desk)
+    published = desk.keys.current().published(desk.clock.now())
+    return Response(PublicKeys(keys=[msgspec.convert(key.public, PublicKey) for key in published]), headers=_OF_KEYS)
+
+
+@get("/.well-known/revocations", sync_to_thread=True)
+def show_revocations(request: AnyRequest, passport_desk: Handed[PassportDesk | None]) -> Response[RevocationsShape]:
+    listed, token = _set_up(passport_desk).list_revocations(_since(request.query_params.get("since")))
+    return Response(RevocationsShape(revocations=token, expires_at=listed.expires_at), headers=_OF_THE_LIST)
+
+
+ROUTES = (my_passport, user_passport, show_keys, show_revocations)
+
+
+def _passport(user_id: UserId, passport_desk: PassportDesk | None) -> Response[PassportShape]:
+    passport, token = _set_up(passport_desk).issue(user_id)
+    return Response(PassportShape(passport=token, expires_at=passport.expires_at), headers=_FOR_ONE)
+
+
+def _set_up(passport_desk: PassportDesk | None) -> PassportDesk:
+    if passport_desk is None:
+        raise NotFound("Passports are not set up here.")
+    return passport_desk
+
+
+def _since(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        # A space is what a query makes of a plus that was not escaped.
+        moment = msgspec.convert(text.replace(" ", "+"), datetime)
+    except msgspec.ValidationError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidRequest("since must be a time with its zone, as RFC 3339 writes it.")
+    return moment
