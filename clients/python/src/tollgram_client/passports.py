@@ -106,7 +106,7 @@ class PassportCheck:
     def _get(self, talk: Conversation, user_id: int) -> Story[_Kept]:
         token = (yield from talk.ask(questions.passport(user_id))).passport
         claims, key_id = yield from self._verified(talk, token, AUDIENCE, TYPE)
-        if claims["sub"] != str(user_id):
+        if claims.get("sub") != str(user_id):
             raise PassportRefused("it is somebody else's")
         now = talk.clock()
         if now >= claims["exp"]:
@@ -200,11 +200,14 @@ class PassportCheck:
                 raise
             log.warning("the keys of passports can't be looked up: %s", problem)
             return
-        self._keys = {
-            key["kid"]: jwt.PyJWK(dict(key), algorithm="EdDSA")
-            for key in published
-            if key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and isinstance(key.get("kid"), str)
-        }
+        try:
+            self._keys = {
+                key["kid"]: jwt.PyJWK(dict(key), algorithm="EdDSA")
+                for key in published
+                if key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and isinstance(key.get("kid"), str)
+            }
+        except jwt.PyJWTError:
+            raise PassportRefused("a published key is none") from None
 
 
 def _wrong(claims: Mapping[str, Any], audience: str) -> str | None:
