@@ -149,8 +149,9 @@ def test_the_feed_goes_on_through_an_outage_from_where_it_was(
     opened: Opened, flaky: Flaky, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, last = ({"items": [event], "last_sequence": event["sequence"]} for event in EVENTS)
-    outage: list[Act] = [dropped, problem(503, "unavailable", **{"Retry-After": "0"})] * 3
-    flaky.acts.extend([said(first), *outage, said(last), said({"items": [], "last_sequence": 9})])
+    away = problem(503, "unavailable", **{"Retry-After": "0"})
+    acts: list[Act] = [said(first), *[dropped, away] * 3, said(last), said({"items": [], "last_sequence": 9})]
+    flaky.acts.extend(acts)
     events = opened(flaky.url).events(3, follow=False)
 
     assert [event.sequence for event in events] == [7, 9]
