@@ -22,7 +22,7 @@ from tollgram_client import (
     UnexpectedAnswer,
     Unreachable,
 )
-from tollgram_client.conversation import AGAIN
+from tollgram_client.conversation import Conversation, Pause, Received, Send
 from tollgram_client.problems import problem_of
 
 YES = {"user_id": 1, "feature": "signals", "allowed": True, "plan_code": "gold", "expires_at": None, "limits": {}}
@@ -134,7 +134,9 @@ def test_what_never_arrived_was_not_done(opened: Opened) -> None:
 
 
 def test_every_attempt_of_a_grant_bears_the_same_key_and_every_grant_another(opened: Opened, flaky: Flaky) -> None:
-    flaky.acts.extend([dropped, problem(409, "conflict")] * 2 + [problem(409, "conflict")])
+    refused = problem(409, "conflict")
+    acts: list[Act] = [dropped, refused, dropped, refused, refused]
+    flaky.acts.extend(acts)
     client = opened(flaky.url)
     for key in (None, None, "my own"):
         with pytest.raises(Conflict):
@@ -150,13 +152,34 @@ def test_the_feed_goes_on_through_an_outage_from_where_it_was(
 ) -> None:
     first, last = ({"items": [event], "last_sequence": event["sequence"]} for event in EVENTS)
     away = problem(503, "unavailable", **{"Retry-After": "0"})
-    acts: list[Act] = [said(first), *[dropped, away] * 3, said(last), said({"items": [], "last_sequence": 9})]
+    acts: list[Act] = [
+        said(first),
+        dropped,
+        away,
+        dropped,
+        away,
+        dropped,
+        away,
+        said(last),
+        said({"items": [], "last_sequence": 9}),
+    ]
     flaky.acts.extend(acts)
     events = opened(flaky.url).events(3, follow=False)
 
     assert [event.sequence for event in events] == [7, 9]
     assert [got.path.partition("after=")[2].partition("&")[0] for got in flaky.got] == ["3", *"7777777", "9"]
     assert "events after 7 can't be read" in caplog.text
+
+
+def test_a_service_that_does_not_let_one_wait_is_not_asked_without_a_pause() -> None:
+    talk = Conversation(patience=Patience(first_pause_s=1), chance=lambda: 0)
+    steps = talk.next_events(7, 20, 100)
+    asked = next(steps)
+    assert isinstance(asked, Send)
+    assert (asked.question.query["wait"], asked.timeout_s) == ("20", 30)
+    assert steps.send(Received(200, {}, b'{"items": [], "last_sequence": 7}')) == Pause(1)
+    with pytest.raises(StopIteration):
+        next(steps)
 
 
 def test_a_feed_that_refuses_ends(opened: Opened, flaky: Flaky) -> None:
@@ -236,7 +259,6 @@ def test_retry_after_is_read_where_it_tells_seconds() -> None:
     read = {text: problem_of(429, {"retry-after": text}, b"{}").retry_after_s for text in ("7", "-1", "soon", "")}
     assert read == {"7": 7.0, "-1": None, "soon": None, "": None}
     assert type(problem_of(429, {}, b"[" * 100_000)) is RateLimited
-    assert 429 in AGAIN
 
 
 def test_mistakes_in_what_was_asked_are_told_with_their_places() -> None:

@@ -118,12 +118,16 @@ class Conversation:
         failed = 0
         while True:
             try:
-                return (yield from self.ask(questions.events(after, wait_s, page_size)))
+                page = yield from self.ask(questions.events(after, wait_s, page_size))
             except AWAY as problem:
                 failed += 1
                 pause_s = self.patience.backed_off_s(failed, self.chance)
                 asked_for_s = problem.retry_after_s if isinstance(problem, Problem) else None
                 log.warning("events after %d can't be read, trying again: %s", after, problem)
+            else:
+                if wait_s and not page.items:  # who stops, or has too many who wait, may answer at once
+                    yield Pause(self.patience.backed_off_s(1, self.chance))
+                return page
             yield Pause(max(pause_s, asked_for_s or 0))
 
 
