@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any, cast
 
 import httpx
@@ -13,27 +12,31 @@ from clients.python.tests.shells import QUICK, UNREAD_CERTIFICATES, Awaited, Ope
 from tollgram_client import AsyncTollgram, Tollgram
 
 
-@pytest.fixture(params=["blocking", "awaited"])
-def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+@pytest.fixture
+def blocking() -> Iterator[Opened]:
     """Makes clients as Tollgram does, that are closed when the test ends."""
-    with ExitStack() as stack:
-        if request.param == "blocking":
-            http = stack.enter_context(httpx.Client(verify=UNREAD_CERTIFICATES, trust_env=False))
+    with httpx.Client(verify=UNREAD_CERTIFICATES, trust_env=False) as http:
+        yield lambda url, token="a-token", **more: Tollgram(url, token, http=http, **{"patience": QUICK, **more})
 
-            def blocking(url: str, token: str = "a-token", **more: Any) -> Tollgram:
-                return Tollgram(url, token, http=http, **{"patience": QUICK, **more})
 
-            yield blocking
-            return
-        runner = stack.enter_context(asyncio.Runner())
-        awaited_http = httpx.AsyncClient(verify=UNREAD_CERTIFICATES, trust_env=False)
+@pytest.fixture
+def awaited() -> Iterator[Opened]:
+    """The same, awaited behind that face."""
+    with asyncio.Runner() as runner:
+        http = httpx.AsyncClient(verify=UNREAD_CERTIFICATES, trust_env=False)
 
-        def awaited(url: str, token: str = "a-token", **more: Any) -> Tollgram:
-            client = AsyncTollgram(url, token, http=awaited_http, **{"patience": QUICK, **more})
+        def opened(url: str, token: str = "a-token", **more: Any) -> Tollgram:
+            client = AsyncTollgram(url, token, http=http, **{"patience": QUICK, **more})
             return cast("Tollgram", Awaited(client, runner))
 
-        yield awaited
-        runner.run(awaited_http.aclose())
+        yield opened
+        runner.run(http.aclose())
+
+
+@pytest.fixture(params=["blocking", "awaited"])
+def opened(request: pytest.FixtureRequest) -> Opened:
+    made: Opened = request.getfixturevalue(request.param)
+    return made
 
 
 @pytest.fixture

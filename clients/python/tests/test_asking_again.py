@@ -4,6 +4,7 @@ import inspect
 import logging
 import socket
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -138,13 +139,13 @@ def test_every_attempt_of_a_grant_bears_the_same_key_and_every_grant_another(ope
     acts: list[Act] = [dropped, refused, dropped, refused, refused]
     flaky.acts.extend(acts)
     client = opened(flaky.url)
-    for key in (None, None, "my own"):
+    for key in (None, None, "my-own"):
         with pytest.raises(Conflict):
             client.grant(1, "gold_1m", "a friend", idempotency_key=key)
     keys = [got.headers["idempotency-key"] for got in flaky.got]
 
     assert keys[0] == keys[1] != keys[2] == keys[3]
-    assert keys[4] == "my own"
+    assert keys[4] == "my-own"
 
 
 def test_the_feed_goes_on_through_an_outage_from_where_it_was(
@@ -226,9 +227,18 @@ def test_an_address_that_can_t_be_meant_is_refused(url: str) -> None:
         Tollgram(url, "token")
 
 
-@pytest.mark.parametrize("ask", [lambda it: it.allowed(True, "signals"), lambda it: it.revoke("..", "no reason")])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda it: it.allowed(True, "signals"), id="a bool for a user"),
+        pytest.param(lambda it: it.revoke("..", "no reason"), id="dots for an id"),
+        pytest.param(lambda it: it.grant(1, "gold_1m", "a friend", idempotency_key=""), id="an empty key"),
+        pytest.param(lambda it: it.grant(1, "gold_1m", "a friend", idempotency_key="sécret"), id="a key not in ASCII"),
+        pytest.param(lambda it: it.entitlements(1, datetime(2026, 11, 28)), id="a time without zone"),  # noqa: DTZ001
+    ],
+)
 def test_what_can_t_be_meant_is_not_asked(opened: Opened, flaky: Flaky, ask: Callable[[Tollgram], Any]) -> None:
-    with pytest.raises(ValueError, match=r"must be|is none"):
+    with pytest.raises(ValueError, match=r"must be|is none|must bear"):
         ask(opened(flaky.url))
     assert flaky.got == []
 

@@ -95,8 +95,8 @@ def test_a_purchase_is_seen_in_every_way(client: Tollgram, service: Service, tel
 
 
 def test_what_is_given_by_hand_is_given_once_and_taken_once(client: Tollgram, user_id: int) -> None:
-    given = client.grant(user_id, "day_pass", "a friend", "2 weeks", idempotency_key=f"key of {user_id}")
-    again = client.grant(user_id, "day_pass", "a friend", "2 weeks", idempotency_key=f"key of {user_id}")
+    given = client.grant(user_id, "day_pass", "a friend", "2 weeks", idempotency_key=f"key-of-{user_id}")
+    again = client.grant(user_id, "day_pass", "a friend", "2 weeks", idempotency_key=f"key-of-{user_id}")
 
     assert given == again
     assert (given.granted_by, given.reason) == ("some-service", "a friend")
@@ -225,25 +225,28 @@ def test_what_ends_early_is_noticed_though_a_passport_is_kept(
     assert not careful.allowed(user_id, "signals")
 
 
-def test_it_goes_on_while_the_service_is_away_and_stops_when_the_passport_expires(
-    opened: Opened, client: Tollgram, service: Service, user_id: int
+def test_both_go_on_while_the_service_is_away_and_stop_when_the_passport_expires(
+    blocking: Opened, awaited: Opened, service: Service, user_id: int
 ) -> None:
-    client.grant(user_id, "day_pass", "a friend")
-    clock, token = Hands(), service.token("some-service", "entitlements:read")
-    offline = opened(service.url, token, passports=PassportCheck(issuer=service.url), clock=clock)
-    assert offline.allowed(user_id, "signals")
+    clock, token = Hands(), service.token("some-service", *SCOPES)
+    both = [
+        opened(service.url, token, passports=PassportCheck(issuer=service.url), clock=clock)
+        for opened in (blocking, awaited)
+    ]
+    both[0].grant(user_id, "day_pass", "a friend")
+    assert all(client.allowed(user_id, "signals") for client in both)
     service.stop()
     try:
-        with pytest.raises(Unreachable):
-            client.allowed(user_id, "signals")
-        for seconds in (0, 200, 280):
-            clock.ahead_s = seconds
-            assert offline.allowed(user_id, "signals")
-            assert not offline.allowed(user_id, "copy_trading")
-        clock.ahead_s = 301
-        with pytest.raises(Unreachable):
-            offline.allowed(user_id, "signals")
+        for client in both:
+            with pytest.raises(Unreachable):
+                client.check(user_id, "signals")
+            for clock.ahead_s in (0, 200, 280):
+                assert client.allowed(user_id, "signals")
+                assert not client.allowed(user_id, "copy_trading")
+            clock.ahead_s = 301
+            with pytest.raises(Unreachable):
+                client.allowed(user_id, "signals")
     finally:
         service.start()
     clock.ahead_s = 0
-    assert offline.allowed(user_id, "signals")
+    assert all(client.allowed(user_id, "signals") for client in both)

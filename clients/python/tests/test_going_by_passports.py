@@ -190,11 +190,11 @@ def test_the_list_goes_on_from_the_one_before_and_keeps_what_that_said(town: Tow
     town.revoked = ["some mark"]
     town.now += 15
     town.allowed()
-    town.revoked = [f"right of {ALICE}, 0 before"]
+    town.revoked = ["another mark"]
     town.now += 15
     town.allowed()
     assert town.queries[0] == {"since": "2027-01-15T08:00:15+00:00"}
-    assert set(town.check._revoked) == {"some mark", f"right of {ALICE}, 0 before"}
+    assert set(town.check._revoked) == {"some mark", "another mark"}
     town.now += 901
     town.revoked = []
     town.allowed()
@@ -218,7 +218,7 @@ def test_without_the_list_a_passport_goes_on_to_its_end(town: Town, list_: Outco
     assert town.allowed()
     assert LIST in town.asked
     town.now += 100
-    assert [town.allowed(), town.asked] == [True, [PASSPORT]]
+    assert [town.allowed(), PASSPORT in town.asked] == [True, True]
 
 
 def test_an_old_list_is_not_taken_for_a_new_one(town: Town, caplog: pytest.LogCaptureFixture) -> None:

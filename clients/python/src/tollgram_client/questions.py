@@ -1,5 +1,6 @@
 """Each question to the service as a value: what is sent, whether it may be sent again, and how the answer is read."""
 
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from tollgram_client.reading import read
 T = TypeVar("T")
 AT_ONCE: Final = 1000
 """The most checks in one request."""
+_KEY = re.compile(r"[!-~]{1,255}")
 
 
 class Repeat(Enum):
@@ -86,12 +88,15 @@ def grant(
     user_id: int, plan_code: str, reason: str, duration: str | None, idempotency_key: str | None
 ) -> Question[Entitlement]:
     """With a key, so that it grants once, however often it is sent."""
+    key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
+    if not _KEY.fullmatch(key):
+        raise ValueError("idempotency_key must be 1 to 255 printable characters of ASCII, without spaces")
     body = {"plan_code": plan_code, "reason": reason}
     return Question(
         method="POST",
         path=f"/internal/v1/users/{_whole(user_id)}/entitlements",
         body=body if duration is None else {**body, "duration": duration},
-        headers={"Idempotency-Key": idempotency_key or secrets.token_hex(16)},
+        headers={"Idempotency-Key": key},
         read=_reader(Entitlement),
     )
 
