@@ -1,5 +1,6 @@
 """What may be repeated is asked again after a pause; nothing else is, and nothing tells the token."""
 
+import asyncio
 import inspect
 import logging
 import socket
@@ -295,3 +296,15 @@ def test_a_client_of_one_s_own_connections_closes_them() -> None:
             assert client.allowed(1, "signals")
         with pytest.raises(RuntimeError, match="closed"):
             client.allowed(1, "signals")
+
+
+def test_so_does_one_that_is_awaited() -> None:
+    async def ask(url: str) -> None:
+        async with AsyncTollgram(url, "token", patience=QUICK) as client:
+            assert await client.allowed(1, "signals")
+        with pytest.raises(RuntimeError, match="closed"):
+            await client.allowed(1, "signals")
+
+    with Flaky() as flaky:
+        flaky.acts.append(said(YES))
+        asyncio.run(ask(flaky.url))

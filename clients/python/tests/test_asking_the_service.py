@@ -197,12 +197,13 @@ def test_the_example_of_the_readme_runs(
 
 
 class Hands:
-    """A clock that the test puts forward."""
+    """A clock that only the test puts forward."""
 
-    ahead_s = 0.0
+    def __init__(self) -> None:
+        self.began = self.now = time.time()
 
     def __call__(self) -> float:
-        return time.time() + self.ahead_s
+        return self.now
 
 
 def test_what_ends_early_is_noticed_though_a_passport_is_kept(
@@ -215,14 +216,19 @@ def test_what_ends_early_is_noticed_though_a_passport_is_kept(
         passports=PassportCheck(issuer=service.url),
         clock=clock,
     )
-    assert not careful.allowed(user_id, "signals")
+
+    def after(seconds: float) -> bool:
+        clock.now += seconds
+        return careful.allowed(user_id, "signals")
+
+    assert not after(0)
     given = client.grant(user_id, "day_pass", "a friend")
-    clock.ahead_s = 6
-    assert careful.allowed(user_id, "signals")
+    assert not after(0)
+    # A machine may be too slow for whoever is content with what they have.
+    assert eventually(lambda: after(6))
     client.revoke(given.entitlement_id, "no friend")
-    assert careful.allowed(user_id, "signals")
-    clock.ahead_s = 22
-    assert not careful.allowed(user_id, "signals")
+    assert after(0)
+    assert eventually(lambda: not after(16))
 
 
 def test_both_go_on_while_the_service_is_away_and_stop_when_the_passport_expires(
@@ -240,13 +246,14 @@ def test_both_go_on_while_the_service_is_away_and_stop_when_the_passport_expires
         for client in both:
             with pytest.raises(Unreachable):
                 client.check(user_id, "signals")
-            for clock.ahead_s in (0, 200, 280):
+            for seconds in (0, 200, 280):
+                clock.now = clock.began + seconds
                 assert client.allowed(user_id, "signals")
                 assert not client.allowed(user_id, "copy_trading")
-            clock.ahead_s = 301
+            clock.now = clock.began + 301
             with pytest.raises(Unreachable):
                 client.allowed(user_id, "signals")
     finally:
         service.start()
-    clock.ahead_s = 0
+    clock.now = time.time()
     assert all(client.allowed(user_id, "signals") for client in both)
