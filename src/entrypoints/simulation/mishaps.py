@@ -61,7 +61,7 @@ class Mishaps:
             service.clock.skew = timedelta(0)
 
         self.town.world.after(lasts_s, back, "clock")
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.8:
             self.town.world.after(lasts_s - 600.0, lambda: self._away(TELEGRAM, 900.0), "away")
 
     def telegram_away(self) -> None:

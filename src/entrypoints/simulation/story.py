@@ -113,7 +113,7 @@ class Story:
             (0.2, mishaps.outage),
             (0.2, mishaps.backup_restored),
             (0.3, mishaps.failover),
-            (0.4, mishaps.clock_jumps),
+            (0.5, mishaps.clock_jumps),
             (0.3, mishaps.keys_rotated),
             (0.2, mishaps.plan_withdrawn),
             (0.4, mishaps.database_away),
