@@ -249,7 +249,7 @@ def test_a_new_key_is_looked_up_and_the_passports_of_one_that_is_gone_are_void(t
     town.allowed()
     town.allowed(user_id=BOB)
     town.key_id, town.key = "k2", Ed25519PrivateKey.generate()
-    town.now += 240
+    town.now += 15
     assert [town.allowed(), town.asked] == [True, [LIST, KEYS, PASSPORT]]
     assert [town.allowed(user_id=BOB), town.asked] == [True, [PASSPORT]]
 
