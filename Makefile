@@ -8,7 +8,7 @@ PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-em
 SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest
 UNMEASURED := src/entrypoints/simulation/*,src/entrypoints/cli/simulate.py
-CHECKED := src tests drills migrations $(wildcard bench)
+CHECKED := src tests drills migrations clients $(wildcard bench)
 
 export UV_PYTHON_DOWNLOADS := never
 
@@ -89,7 +89,7 @@ requirements: $(INSTALLED)  ## pin what pyproject.toml asks for, with hashes; UP
 .PHONY: clean
 clean:  ## remove what was installed and cached; var/ and .env stay
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find src tests drills migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests drills migrations clients -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs in seconds what takes pip a minute; pip brings only uv, and everything by its hash.
 $(INSTALLED): requirements/uv.txt requirements/dev.txt pyproject.toml

@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
+CLIENT = ROOT / "clients" / "python" / "src" / "tollgram_client"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 CONTRACTS: Mapping[str, Mapping[str, Any]] = {contract["name"]: contract for contract in CONFIG["contracts"]}
 FORBIDDEN_IN_THE_CORE: list[str] = CONTRACTS["The core is plain Python"]["forbidden_modules"]
@@ -65,6 +66,12 @@ PLANTS = [
         id="the sandbox counts with our own money",
     ),
     pytest.param(
+        "The client shares no code with the service",
+        {"tollgram_client/planted.py": "import domain.money"},
+        ["tollgram_client.planted -> domain.money"],
+        id="the client counts with the service's money",
+    ),
+    pytest.param(
         "Adapters do not know each other",
         {
             "adapters/planted.py": "",
@@ -90,6 +97,7 @@ def test_a_bad_import_breaks_its_contract(
 ) -> None:
     copy = tmp_path / "src"
     shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CLIENT, copy / CLIENT.name, ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in planted.items():
         (copy / name).parent.mkdir(exist_ok=True)
         (copy / name).write_text(text + "\n")
@@ -130,7 +138,7 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
 
     named_so = [
         path
-        for room in (SOURCE, ROOT / "tests", ROOT / "migrations")
+        for room in (SOURCE, ROOT / "tests", ROOT / "migrations", ROOT / "clients")
         for path in room.rglob("*")
         if path.stem.removeprefix("test_") in says_nothing and "__pycache__" not in path.parts
     ]
@@ -160,7 +168,7 @@ def lint_imports(source: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", command, "--no-cache", "--no-logo", "--config", str(ROOT / "pyproject.toml")],
         cwd=source,
-        env=os.environ | {"PYTHONPATH": str(source), "COLUMNS": "200", "NO_COLOR": "1"},
+        env=os.environ | {"PYTHONPATH": f"{source}{os.pathsep}{CLIENT.parent}", "COLUMNS": "200", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         check=False,
