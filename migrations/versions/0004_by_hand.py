@@ -33,13 +33,13 @@ def upgrade() -> None:
     op.execute("ALTER TABLE telegram_payment_events ADD COLUMN entitlement_id TEXT")
     op.create_table(
         "grant_keys",
-        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("caller", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("entitlement_id", sa.Text(), nullable=False),
         sa.Column("created_at", Moment, nullable=False),
-        sa.PrimaryKeyConstraint("digest", name="pk_grant_keys"),
+        sa.PrimaryKeyConstraint("id", name="pk_grant_keys"),
         **STRICT,
     )
     rows = ROWS.format(never=NEVER[dialect.name])

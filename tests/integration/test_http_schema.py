@@ -22,7 +22,7 @@ from tests.integration.service import LOOPBACK, WEBHOOK_SECRET, Service
 
 FOR_PEOPLE = (billing.done, billing.cancelled, billing.returned)
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-CASES_AN_OPERATION = 22
+CASES_AN_OPERATION = 12
 WITHIN_S = 180
 # What a document can't say: which plans there are, which cursors were given out, and that 1.0 is no id.
 CONFIGURATION = """

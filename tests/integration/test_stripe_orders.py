@@ -77,7 +77,7 @@ class Held:
             assert delivery.status == 200, delivery
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     story=st.sampled_from(sorted(STORIES)),
     manner=st.sampled_from(["at once", "late", "at once, impatient", "late, impatient"]),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import pairwise, permutations
+from itertools import islice, pairwise, permutations
 
 import pytest
 from hypothesis import example, given
@@ -58,6 +58,7 @@ def after(*steps: int | tuple[str, DisputeState]) -> tuple[Standing, ...]:
     return tuple(told)
 
 
+MANY = 4
 LIVES = {
     "nothing happens": after(),
     "parts": after(500, 1200, 2499),
@@ -214,7 +215,8 @@ def test_every_order_of_news_each_told_twice_ends_the_same(life: tuple[Standing,
     orderly = ending([None, *life], refund_first=refund_first)
     assert state(orderly)[BY_STRIPE.charge_id][0] is expected(life)
 
-    for order in permutations(life):
+    # Of long lives every fifth order; the others come up by chance, below.
+    for order in islice(permutations(life), 0, None, 5 if len(life) > MANY else 1):
         for news in ([None, *order, *reversed(order)], [*order, None, *order]):
             shuffled = ending(news, refund_first=refund_first)
             assert state(shuffled) == state(orderly)

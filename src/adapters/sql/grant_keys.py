@@ -12,7 +12,7 @@ from application.ports import GrantKey, GrantKeys
 from domain.ids import EntitlementId
 
 _TABLE = schema.grant_keys
-_KEPT = select(_TABLE).where(_TABLE.c.digest == bindparam("of"))
+_KEPT = select(_TABLE).where(_TABLE.c.id == bindparam("of"))
 
 
 class SqlGrantKeys(GrantKeys):
@@ -21,16 +21,16 @@ class SqlGrantKeys(GrantKeys):
 
     def take(self, new: GrantKey, now: datetime) -> GrantKey:
         row = {
-            "digest": _digest(new),
+            "id": _place(new),
             "caller": new.caller,
             "key": new.key,
             "fingerprint": new.fingerprint,
             "entitlement_id": new.entitlement_id,
             "created_at": now,
         }
-        if insert_telling(self._connection, _TABLE, [row], _TABLE.c.digest):
+        if insert_telling(self._connection, _TABLE, [row], _TABLE.c.id):
             return new
-        kept = self._connection.execute(_KEPT, {"of": row["digest"]}).one()
+        kept = self._connection.execute(_KEPT, {"of": row["id"]}).one()
         return GrantKey(
             caller=kept.caller,
             key=kept.key,
@@ -39,6 +39,6 @@ class SqlGrantKeys(GrantKeys):
         )
 
 
-def _digest(taken: GrantKey) -> str:
+def _place(taken: GrantKey) -> str:
     """Callers name themselves, and a name may be longer than an index takes."""
     return blake2b("\0".join(map(escaped, (taken.caller, taken.key))).encode(), digest_size=32).hexdigest()

@@ -169,7 +169,7 @@ Index(
 grant_keys = Table(
     "grant_keys",
     metadata,
-    Column("digest", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
     Column("caller", AnyText, nullable=False),
     Column("key", AnyText, nullable=False),
     Column("fingerprint", Text, nullable=False),

@@ -29,9 +29,25 @@ class Follower:
     town: Town
     last: int = 0
     got: dict[int, Notice] = field(default_factory=dict)
+    _reading: bool = False
 
     def read(self) -> None:
-        """Inside a task: all that there is. Before it, some process looks for spans that are over."""
+        """Inside a task: all that there is, unless that is being done. Before it, some process looks for spans that are
+        over."""
+        if self._reading:
+            return
+        self._reading = True
+        try:
+            self._read()
+        finally:
+            self._reading = False
+
+    def read_to_the_end(self) -> None:
+        """Inside a task, once all is well: all that there is, and what is to be said of it at that moment."""
+        self._read()
+        self.town.watch.violations += self.judge(self.town.store, self.town.truth)
+
+    def _read(self) -> None:
         self.town.on_any("worker", lambda service: service.note_ends())
         while page := self.town.on_any("reader", lambda service: service.read_feed(self.last, PAGE)):
             for event in page:

@@ -78,9 +78,10 @@ class Story:
             town.compare(whole=True)
             world.run_until(world.now + timedelta(minutes=1))
             self._quiet()
-        town.later(0, "reader", self.follower.read)
+        reading = world.spawn("reader", self.follower.read_to_the_end)
         world.run_until(world.now + timedelta(minutes=1))
-        town.watch.violations += self.follower.judge(town.store, town.truth)
+        if not reading.done:
+            town.watch.violations.append("10: the feed could not be read to its end")
         outcome = outcome_of(self.seed, town)
         world.end()
         return outcome
