@@ -182,6 +182,12 @@ def _blocked_by_the_payer(cast: Cast) -> None:
     cast.town.telegram.blocked.add(ADA)
 
 
+def _told_nonsense(cast: Cast) -> None:
+    """What nobody can read is kept, tried again for a while, and given up in sight; what comes after it goes on."""
+    cast.town.telegram.nonsense(ADA)
+    cast.pays(ADA)
+
+
 def _waits_for_a_person(cast: Cast) -> None:
     charge = cast.pays(ADA)
     cast.town.truth.poison[charge.charge_id] = NEVER
@@ -210,6 +216,7 @@ SCRIPTS: Final[Mapping[str, Callable[[Cast], None]]] = {
     "disputed and lost": _disputed_and_lost,
     "refused by Stripe": _refused_by_stripe,
     "blocked by the payer": _blocked_by_the_payer,
+    "told nonsense": _told_nonsense,
     "waits for a person": _waits_for_a_person,
 }
 
