@@ -187,7 +187,7 @@ class ReconcileStripe:
         read_to = datetime.fromtimestamp(mark.read_to, UTC) if mark.read_to and not whole else mark.first_started_at
         # A time that is still to come was noted by a clock of ours that was ahead.
         start = since or min(read_to, begun) - STRIPE_OVERLAP
-        findings, newest = Findings(ledger=STRIPE, whole=whole), mark.read_to
+        findings, newest = Findings(ledger=STRIPE, whole=whole), min(mark.read_to, int(begun.timestamp()))
         for entries in self.ledger.entries(start):
             findings = self._enter(entries, findings, dry_run=dry_run)
             # Nothing is known of what lies between the mark and a later start.

@@ -505,6 +505,18 @@ def test_a_clock_that_is_ahead_for_a_while_has_nothing_of_stripes_lists_skipped(
     assert ledger.asked[-1] == NOON - STRIPE_OVERLAP
 
 
+def test_a_mark_that_is_still_to_come_is_not_kept() -> None:
+    service = known(Service())
+    ledger = ListedPayments()
+    compare_stripe(service, ledger, whole=False)
+    mark = service.state.ledger_marks["stripe"]
+    service.state.ledger_marks["stripe"] = replace(mark, read_to=int((NOON + 30 * DAY).timestamp()))
+
+    compare_stripe(service, ledger, whole=False)
+
+    assert service.state.ledger_marks["stripe"].read_to == int(NOON.timestamp())
+
+
 def test_where_we_started_by_a_clock_that_was_ahead_stripes_lists_are_read_from_now() -> None:
     service = known(Service())
     service.clock.time = NOON - 30 * DAY
