@@ -18,7 +18,10 @@ from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
 from adapters.sql.console import SqlConsole
 from adapters.sql.engine import open_engine
+from adapters.sql.event_book import SqlEventBook
+from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.register import SqlRegister
 from adapters.sql.work import SqlUnitOfWork
 from adapters.stripe.absent import NoCheckout
 from adapters.stripe.account import is_live
@@ -37,6 +40,7 @@ from application.access import CheckFeature, CheckFeatures, ExplainFeature, List
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
 from application.feed import NoteEnds, ReadFeed
+from application.figures import ShowOverview, ShowPlans
 from application.grants import GrantByHand, RevokeByHand
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
@@ -61,8 +65,11 @@ from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
 from entrypoints.console.desk import Console
+from entrypoints.console.events import EventDesk
 from entrypoints.console.pages import Pages
+from entrypoints.console.plans import PlanDesk
 from entrypoints.console.sign_in import Wicket
+from entrypoints.console.system import SystemDesk
 from entrypoints.console.today import TodayDesk
 from entrypoints.console.visitors import Sessions
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
@@ -372,6 +379,11 @@ class Container(containers.DeclarativeContainer):
         _pushers, settings, feed_bell, work=work, clock=clock, receiver=receiver, journal=journal
     )
 
+    figures = providers.Singleton(SqlFigures, work)
+    register = providers.Singleton(SqlRegister, work, engine)
+    show_overview = providers.Singleton(ShowOverview, figures, register, clock)
+    show_plans = providers.Singleton(ShowPlans, figures, register, clock)
+
     callers = providers.Singleton(
         Callers,
         tokens=providers.Singleton(
@@ -400,7 +412,17 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         trusted_proxies=settings.provided.trusted_proxies,
     )
-    today_desk = providers.Singleton(TodayDesk, gauges=database)
+    today_desk = providers.Singleton(TodayDesk, show=show_overview, gauges=database, settings=settings)
+    plan_desk = providers.Singleton(PlanDesk, show=show_plans, catalog=catalog, tills=shop.provided.tills)
+    event_desk = providers.Singleton(
+        EventDesk,
+        work=work,
+        book=providers.Singleton(SqlEventBook, engine),
+        endpoints=settings.provided.event_endpoints,
+        replay=replay_events,
+        enable=enable_endpoint,
+    )
+    system_desk = providers.Singleton(SystemDesk, settings=settings, gauges=database)
 
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)
