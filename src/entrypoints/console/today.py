@@ -121,7 +121,7 @@ def _worries(seen: Overview, desk: TodayDesk) -> Iterator[Worry]:
         yield Worry(said=said, href="/console/system", does="Look at the report")
     if standing.unconfirmed:
         payments = "1 payment" if standing.unconfirmed == 1 else f"{number(standing.unconfirmed)} payments"
-        said = f"{payments} of the last week that we know of: no provider's ledger has them."
+        said = f"No provider's ledger has {payments} of the last week."
         yield Worry(said=said, href="/console/payments", does="Look at payments")
     for ledger in _unread(seen, desk.settings):
         yield Worry(
