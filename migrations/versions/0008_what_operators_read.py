@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 
 # As the types stood at this revision; a migration does not change with the code.
 Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -16,6 +16,7 @@ from adapters.clock import SystemClock
 from adapters.ids import RandomIds
 from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
+from adapters.sql.console import SqlConsole
 from adapters.sql.engine import open_engine
 from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
@@ -67,6 +68,11 @@ from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
+from entrypoints.console.desk import Console
+from entrypoints.console.pages import Pages
+from entrypoints.console.sign_in import Wicket
+from entrypoints.console.today import TodayDesk
+from entrypoints.console.visitors import Sessions
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
 from entrypoints.http.checks import CheckDesk
@@ -261,6 +267,17 @@ def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
     return pushers
 
 
+def _console(database: SqlGauges, settings: Settings, clock: Clock, kept: SqlConsole) -> Console:
+    return Console(
+        sessions=Sessions(kept=kept, users=settings.console_users, clock=clock),
+        kept=kept,
+        clock=clock,
+        pages=Pages(),
+        public_url=settings.public_url,
+        waiting=lambda: sum(database.quarantined().values()),
+    )
+
+
 def _readiness(database: SqlGauges) -> Readiness:
     return Readiness(database.schema_revision, database.expected_revision)
 
@@ -397,6 +414,17 @@ class Container(containers.DeclarativeContainer):
         refund=refund_quarantined,
     )
     passport_desk = providers.Singleton(_passport_desk, settings, work, clock, ids)
+    kept_by_console = providers.Singleton(SqlConsole, engine)
+    console = providers.Singleton(_console, database, settings, clock, kept_by_console)
+    wicket = providers.Singleton(
+        Wicket,
+        kept=kept_by_console,
+        users=settings.provided.console_users,
+        clock=clock,
+        trusted_proxies=settings.provided.trusted_proxies,
+    )
+    today_desk = providers.Singleton(TodayDesk, gauges=database)
+
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)
     order_desk = providers.Singleton(OrderDesk)

@@ -432,6 +432,45 @@ Index(
     **_where(push_waits),
 )
 
+# The console's sessions, by a hash of what the browser holds; `credential` is of the password they were opened with.
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("credential", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    **STRICT,
+)
+
+# Tries to sign in at the console, by a hash of who tried.
+console_attempts = Table(
+    "console_attempts",
+    metadata,
+    Column("id", Whole, primary_key=True),
+    Column("whose", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
+    **STRICT,
+)
+Index("ix_console_attempts_whose", console_attempts.c.whose, console_attempts.c.at)
+
+# Forms of the console that were sent, each once; without `outcome` while it is being carried out.
+console_acts = Table(
+    "console_acts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("outcome", Text),
+    Column("leads_to", AnyText),
+    Column("said", AnyText),
+    **STRICT,
+)
+
 # What happened in an hour that is over (hours since 1970, UTC), and how far that was summed up: the kind `mark`, whose
 # number is the first line of the trail that belongs to a later hour.
 figures = Table(

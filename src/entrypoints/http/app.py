@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 
 from domain.errors import Refusal
 from entrypoints import shapes
+from entrypoints.console.routes import routes as console_routes
 from entrypoints.container import Container
 from entrypoints.http import (
     billing,
@@ -77,6 +78,7 @@ def create_app(container: Container) -> ASGIApp:
         finally:
             feed_desk.end()
             desk.close()
+            container.console().close()
             if stripe_desk:
                 stripe_desk.close()
             container.order_desk().close()
@@ -112,9 +114,13 @@ def create_app(container: Container) -> ASGIApp:
         "passport_desk": container.passport_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
+        "console": container.console,
+        "wicket": container.wicket,
+        "today_desk": container.today_desk,
     }
     app = Litestar(
-        route_handlers=ROUTES,
+        # Where nobody can sign in there is no console.
+        route_handlers=[*ROUTES, *(console_routes() if container.settings().console_users else ())],
         dependencies={
             "json_text": Provide(json_text),
             "long_json_text": Provide(long_json_text),
