@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -95,17 +96,16 @@ def test_every_id_finds_what_bears_it(office: Office) -> None:
     assert office.search(held.id).exact == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "x" * 256, str(BOB), "0", "inv_0", "pay_0", "ent_0", "'; DROP TABLE people; --"]
-)
-def test_what_nobody_bears_finds_nothing(office: Office, text: str) -> None:
+def test_what_nobody_bears_finds_nothing(office: Office) -> None:
     office.sell()
-    assert office.search(text) == Found()
+    for text in ("", " ", "x" * 256, str(BOB), "0", "inv_0", "pay_0", "ent_0", "'; DROP TABLE people; --"):
+        assert office.search(text) == Found(), text
 
 
 def test_a_charge_that_was_only_given_back_is_told(office: Office) -> None:
-    office.shop.refund(refund(charge()))
-    assert office.search("charge-1" if charge().charge_id == "charge-1" else charge().charge_id).returned == NOON
+    back = refund(charge())
+    office.shop.refund(back)
+    assert office.search(back.charge_id).returned == back.refunded_at
 
 
 @pytest.mark.threat(18)
@@ -135,7 +135,7 @@ def test_people_are_found_by_the_beginnings_of_their_last_names_whatever_is_hidd
     assert office.search(str(ALICE)) == Found(users=(ALICE,))
 
 
-def numbered(number: int, **different: object) -> Payment:
+def numbered(number: int, **different: Any) -> Payment:
     paid = charge(charge_id=ChargeId(f"c{number}"), payer=ALICE if number % 2 else BOB, **different)
     return payment(paid, id=PaymentId(f"pay_{number}"), received_at=NOON + timedelta(hours=number // 2))
 
