@@ -68,6 +68,7 @@ from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
+from entrypoints.console.books import Books
 from entrypoints.console.desk import Console
 from entrypoints.console.pages import Pages
 from entrypoints.console.sign_in import Wicket
@@ -424,6 +425,22 @@ class Container(containers.DeclarativeContainer):
         trusted_proxies=settings.provided.trusted_proxies,
     )
     today_desk = providers.Singleton(TodayDesk, gauges=database)
+    books = providers.Singleton(
+        Books,
+        users=settings.provided.console_users,
+        shop=shop,
+        register=register,
+        people=people,
+        search=search,
+        show_user=show_user,
+        show_payment=show_payment_history,
+        find_payments=find_payments,
+        request_refund=request_refund,
+        answer_refund=answer_refund_request,
+        grant_quarantined=grant_quarantined,
+        grant=grant_by_hand,
+        revoke=revoke_by_hand,
+    )
 
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)

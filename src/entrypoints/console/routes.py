@@ -7,7 +7,7 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from entrypoints.console import elsewhere, sign_in, today
+from entrypoints.console import elsewhere, lists, payment, search, sign_in, today, user
 from entrypoints.console.pages import LOOKS, STATIC
 
 _YEAR_S = 365 * 86400
@@ -16,7 +16,15 @@ _YEAR_S = 365 * 86400
 def routes() -> Sequence[Any]:
     pages = Router(
         path="/console",
-        route_handlers=[*sign_in.ROUTES, *today.ROUTES, *elsewhere.ROUTES],
+        route_handlers=[
+            *sign_in.ROUTES,
+            *today.ROUTES,
+            *search.ROUTES,
+            *user.ROUTES,
+            *lists.ROUTES,
+            *payment.ROUTES,
+            *elsewhere.ROUTES,
+        ],
         include_in_schema=False,
     )
     # Their addresses change with what is in them (`pages.asset`).
