@@ -18,6 +18,7 @@ from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
 from adapters.sql.console import SqlConsole
 from adapters.sql.engine import open_engine
+from adapters.sql.event_book import SqlEventBook
 from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.people import SqlPeople
@@ -70,8 +71,11 @@ from domain.money import STARS
 from domain.payload import PayloadSigner
 from entrypoints.console.books import Books
 from entrypoints.console.desk import Console
+from entrypoints.console.events import EventDesk
 from entrypoints.console.pages import Pages
+from entrypoints.console.plans import PlanDesk
 from entrypoints.console.sign_in import Wicket
+from entrypoints.console.system import SystemDesk
 from entrypoints.console.today import TodayDesk
 from entrypoints.console.visitors import Sessions
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
@@ -424,7 +428,6 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         trusted_proxies=settings.provided.trusted_proxies,
     )
-    today_desk = providers.Singleton(TodayDesk, gauges=database)
     books = providers.Singleton(
         Books,
         users=settings.provided.console_users,
@@ -441,6 +444,17 @@ class Container(containers.DeclarativeContainer):
         grant=grant_by_hand,
         revoke=revoke_by_hand,
     )
+    today_desk = providers.Singleton(TodayDesk, show=show_overview, gauges=database, settings=settings)
+    plan_desk = providers.Singleton(PlanDesk, show=show_plans, catalog=catalog, tills=shop.provided.tills)
+    event_desk = providers.Singleton(
+        EventDesk,
+        work=work,
+        book=providers.Singleton(SqlEventBook, engine),
+        endpoints=settings.provided.event_endpoints,
+        replay=replay_events,
+        enable=enable_endpoint,
+    )
+    system_desk = providers.Singleton(SystemDesk, settings=settings, gauges=database)
 
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)

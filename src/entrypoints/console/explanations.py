@@ -68,8 +68,8 @@ def explain(told: PaymentHistory) -> Explanation:
             at = f" on {exact(payment.refunded_at)}" if payment.refunded_at else ""
             return Explanation(
                 state=payment.status,
-                sentence=f"Given back{at}{_because(payment)}. {_sum(payment.charge.paid)} went back to {_payer(payment)}, "
-                "and nothing is open for it.",
+                sentence=f"Given back{at}{_because(payment)}. {_sum(payment.charge.paid)} went back to "
+                f"{_payer(payment)}, and nothing is open for it.",
                 advice="Nothing needs to be done. It can take days until a bank shows it.",
             )
 

@@ -7,7 +7,7 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from entrypoints.console import elsewhere, lists, payment, search, sign_in, today, user
+from entrypoints.console import elsewhere, events, lists, payment, plans, search, sign_in, system, today, user
 from entrypoints.console.pages import LOOKS, STATIC
 
 _YEAR_S = 365 * 86400
@@ -23,6 +23,9 @@ def routes() -> Sequence[Any]:
             *user.ROUTES,
             *lists.ROUTES,
             *payment.ROUTES,
+            *plans.ROUTES,
+            *events.ROUTES,
+            *system.ROUTES,
             *elsewhere.ROUTES,
         ],
         include_in_schema=False,

@@ -34,6 +34,7 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "expired": ("plain", "expired"),
     "cancelled": ("plain", "cancelled"),
     "not_begun": ("plain", "not begun"),
+    "withdrawn": ("plain", "no longer sold"),
 }
 """What each state means, green, amber, red or none of them, and in which word it is told."""
 METHODS: Final = {"stars": "Telegram Stars", "telegram": "Telegram Pay", "stripe": "Stripe"}

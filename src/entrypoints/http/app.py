@@ -118,6 +118,9 @@ def create_app(container: Container) -> ASGIApp:
         "books": container.books,
         "wicket": container.wicket,
         "today_desk": container.today_desk,
+        "plan_desk": container.plan_desk,
+        "event_desk": container.event_desk,
+        "system_desk": container.system_desk,
     }
     app = Litestar(
         # Where nobody can sign in there is no console.
