@@ -21,6 +21,7 @@ from adapters.sql.engine import open_engine
 from adapters.sql.event_book import SqlEventBook
 from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.people import SqlPeople
 from adapters.sql.register import SqlRegister
 from adapters.sql.work import SqlUnitOfWork
 from adapters.stripe.absent import NoCheckout
@@ -40,21 +41,25 @@ from application.access import CheckFeature, CheckFeatures, ExplainFeature, List
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
 from application.feed import NoteEnds, ReadFeed
-from application.figures import ShowOverview, ShowPlans
+from application.figures import ShowOverview, ShowPlans, SumUpFigures
 from application.grants import GrantByHand, RevokeByHand
+from application.histories import ShowPaymentHistory, ShowUser
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
 from application.passports import IssuePassport, ListRevocations
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
+from application.people import KeepPeople
 from application.ports import Checkout, Clock, Ids, Journal, Refunder
 from application.pre_checkout import JudgePreCheckouts
 from application.pushing import EnableEndpoint, PushEvents, ReplayEvents
 from application.quarantine import GrantQuarantined, RefundQuarantined
 from application.reconciliation import ReconcileStars, ReconcileStripe
 from application.refund_orders import CarryRefunds, OrderRefund
+from application.refund_requests import AnswerRefundRequest, RequestRefund
 from application.refunds import RecordRefund
+from application.search import Search
 from application.settlement import SettleCharges
 from application.shop import Shop
 from application.standing import FollowCharge
@@ -64,6 +69,7 @@ from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
+from entrypoints.console.books import Books
 from entrypoints.console.desk import Console
 from entrypoints.console.events import EventDesk
 from entrypoints.console.pages import Pages
@@ -90,6 +96,7 @@ from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.sightings import Sightings
 from entrypoints.worker import Worker
 
 
@@ -381,8 +388,17 @@ class Container(containers.DeclarativeContainer):
 
     figures = providers.Singleton(SqlFigures, work)
     register = providers.Singleton(SqlRegister, work, engine)
+    people = providers.Singleton(SqlPeople, work)
+    sightings = providers.Singleton(Sightings, providers.Singleton(KeepPeople, people), clock)
     show_overview = providers.Singleton(ShowOverview, figures, register, clock)
     show_plans = providers.Singleton(ShowPlans, figures, register, clock)
+    search = providers.Singleton(Search, work, register, people)
+    show_user = providers.Singleton(ShowUser, work, register, people, clock)
+    show_payment_history = providers.Singleton(ShowPaymentHistory, work, people, clock)
+    request_refund = providers.Singleton(
+        RequestRefund, work, clock, ids, journal, settings.provided.second_operator_above
+    )
+    answer_refund_request = providers.Singleton(AnswerRefundRequest, work, clock, ids, journal)
 
     callers = providers.Singleton(
         Callers,
@@ -411,6 +427,22 @@ class Container(containers.DeclarativeContainer):
         users=settings.provided.console_users,
         clock=clock,
         trusted_proxies=settings.provided.trusted_proxies,
+    )
+    books = providers.Singleton(
+        Books,
+        users=settings.provided.console_users,
+        shop=shop,
+        register=register,
+        people=people,
+        search=search,
+        show_user=show_user,
+        show_payment=show_payment_history,
+        find_payments=find_payments,
+        request_refund=request_refund,
+        answer_refund=answer_refund_request,
+        grant_quarantined=grant_quarantined,
+        grant=grant_by_hand,
+        revoke=revoke_by_hand,
     )
     today_desk = providers.Singleton(TodayDesk, show=show_overview, gauges=database, settings=settings)
     plan_desk = providers.Singleton(PlanDesk, show=show_plans, catalog=catalog, tills=shop.provided.tills)
@@ -441,6 +473,7 @@ class Container(containers.DeclarativeContainer):
         replies=replies,
         usernames=usernames,
         wake_relay=relay.provided.wake,
+        sightings=sightings,
     )
     stripe_desk = providers.Singleton(
         _stripe_desk,
@@ -489,4 +522,6 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
         providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
+        providers.Singleton(Worker, "figures", providers.Singleton(SumUpFigures, figures, clock), idle_s=60.0),
+        providers.Singleton(Worker, "people", sightings),
     )

@@ -68,6 +68,7 @@ class Settings:
     reconcile_every: timedelta
     event_endpoints: tuple[Endpoint, ...]
     event_private_allowed: bool
+    second_operator_above: Mapping[str, int]
     passport_keys: Path | None
     console_users: Mapping[str, ConsoleUser]
     support_contact: str | None
@@ -198,6 +199,7 @@ def _read(env: "_Reader") -> Settings:
         reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
         event_endpoints=env.event_endpoints(private_allowed=private_allowed),
         event_private_allowed=private_allowed,
+        second_operator_above=env.read("CONSOLE_SECOND_OPERATOR_ABOVE_JSON", setting_values.sums, {}),
         passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
         console_users=env.console_users(),
         support_contact=env.read("SUPPORT_CONTACT", str, None),

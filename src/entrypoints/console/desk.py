@@ -58,8 +58,9 @@ class Console:
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "console"))
 
-    async def show(self, request: AnyRequest, read: Callable[[Visitor], Page]) -> Response[bytes]:
-        """The page that `read` makes, for whoever is signed in; a Refusal that it raises becomes a page, too."""
+    async def show(self, request: AnyRequest, read: Callable[[Visitor], Page | Response[bytes]]) -> Response[bytes]:
+        """The page that `read` makes, for whoever is signed in, or another answer that it has made already; a Refusal
+        that it raises becomes a page, too."""
         return await self.run(lambda: self._show(request, read))
 
     async def act(self, request: AnyRequest, do: Callable[[Visitor, Form], Done]) -> Response[bytes]:
@@ -136,7 +137,7 @@ class Console:
             log.error("request.failed", reason="unavailable", problem=type(fault).__name__, exc_info=fault)
             return self.refused(Unavailable("The fault is ours, and it is in the log. Nothing was changed."))
 
-    def _show(self, request: AnyRequest, read: Callable[[Visitor], Page]) -> Response[bytes]:
+    def _show(self, request: AnyRequest, read: Callable[[Visitor], Page | Response[bytes]]) -> Response[bytes]:
         visitor = self.visitor(request)
         if visitor is None:
             return to_sign_in(request, ours(_asked(request)))
@@ -146,6 +147,8 @@ class Console:
             if isinstance(refusal, Unavailable):
                 raise
             return self.refused(refusal, visitor)
+        if not isinstance(page, Page):
+            return page
         did = request.query_params.get("did", "")
         notice = self.kept.act(did, operator=visitor.name) if did else None
         return self._page(page, visitor, notice, ours(_asked(request)))

@@ -7,7 +7,7 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from entrypoints.console import elsewhere, events, plans, sign_in, system, today
+from entrypoints.console import elsewhere, events, lists, payment, plans, search, sign_in, system, today, user
 from entrypoints.console.pages import LOOKS, STATIC
 
 _YEAR_S = 365 * 86400
@@ -19,6 +19,10 @@ def routes() -> Sequence[Any]:
         route_handlers=[
             *sign_in.ROUTES,
             *today.ROUTES,
+            *search.ROUTES,
+            *user.ROUTES,
+            *lists.ROUTES,
+            *payment.ROUTES,
             *plans.ROUTES,
             *events.ROUTES,
             *system.ROUTES,

@@ -115,6 +115,7 @@ def create_app(container: Container) -> ASGIApp:
         "readiness": container.readiness,
         "metrics": container.metrics,
         "console": container.console,
+        "books": container.books,
         "wicket": container.wicket,
         "today_desk": container.today_desk,
         "plan_desk": container.plan_desk,

@@ -37,6 +37,7 @@ from entrypoints.http.addresses import Network, require_network
 from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
 from entrypoints.http.lane import Lane
+from entrypoints.sightings import Sightings
 
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
@@ -101,6 +102,7 @@ class UpdateDesk:
     replies: Replies
     usernames: Usernames
     wake_relay: Callable[[], None]
+    sightings: Sightings | None = None
     deadline_s: float = PRE_CHECKOUT_DEADLINE_S
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "updates"))
 
@@ -115,6 +117,8 @@ class UpdateDesk:
         try:
             update = authentic.read(self.usernames.of(authentic.bot))
             self.metrics.updates.labels(authentic.bot, update.type).inc()
+            if self.sightings and update.sender:
+                self.sightings.note(update.sender.user_id, update.sender.name, update.sender.username)
             reply = await self._take(authentic, update, began)
         except (NotAnUpdate, Unavailable):
             raise
