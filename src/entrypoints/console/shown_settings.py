@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from adapters.sql.address import Address
+from domain.money import written
 from entrypoints.event_webhooks import shown
 from entrypoints.settings import Settings
 
@@ -44,6 +45,9 @@ def shown_settings(settings: Settings) -> Mapping[str, str]:
         "EVENT_WEBHOOKS_JSON": _listed([shown(endpoint) for endpoint in settings.event_endpoints], "none"),
         "EVENT_WEBHOOKS_ALLOW_PRIVATE": _switch(on=settings.event_private_allowed),
         "CONSOLE_USERS_JSON": _listed(sorted(settings.console_users), "none"),
+        "CONSOLE_SECOND_OPERATOR_ABOVE_JSON": _listed(
+            [written(amount, currency) for currency, amount in settings.second_operator_above.items()], "none"
+        ),
         "SUPPORT_CONTACT": settings.support_contact or NOT_SET,
         "LOG_LEVEL": settings.log_level,
         "LOG_FORMAT": settings.log_format,

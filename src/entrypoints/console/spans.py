@@ -7,6 +7,8 @@ from domain.money import written
 from entrypoints.console.forms import AnyRequest
 from entrypoints.console.wording import number
 
+FEW: Final = 5
+"""Of fewer than that a share in hundredths says nothing."""
 WORDS: Final = {Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days", Span.QUARTER: "90 days"}
 
 
@@ -25,5 +27,7 @@ def beside(compared: Compared, span: Span, currency: str = "") -> str:
     shown = written(before, currency) if currency else number(before)
     if not before:
         return f"nothing {words}"
+    if compared.number_before < FEW:
+        return f"{shown} {words}"
     change = round(100 * (now - before) / before)
     return f"{shown} {words}, {'+' if change > 0 else '−' if change < 0 else '±'}{abs(change):,} %"

@@ -119,6 +119,10 @@ def _worries(seen: Overview, desk: TodayDesk) -> Iterator[Worry]:
             f"{number(given_up)} reports of Telegram or Stripe could not be understood; tollgram reconcile tries anew."
         )
         yield Worry(said=said, href="/console/system", does="Look at the report")
+    if standing.unconfirmed:
+        payments = "1 payment" if standing.unconfirmed == 1 else f"{number(standing.unconfirmed)} payments"
+        said = f"No provider's ledger has {payments} of the last week."
+        yield Worry(said=said, href="/console/payments", does="Look at payments")
     for ledger in _unread(seen, desk.settings):
         yield Worry(
             said=f"{_ledger(ledger)} was not compared with our books lately.", href="/console/system", does="Look why"
@@ -187,20 +191,22 @@ def _waits(seen: Overview, desk: TodayDesk) -> Iterator[Tile]:
         href="/console/payments?status=refund_pending",
     )
     yield Tile(
-        title="Unknown to their provider",
+        title="In no ledger",
         value=number(standing.unconfirmed),
-        beside="of the last 7 days, older than an hour" if standing.unconfirmed else "every payment is in its ledger",
+        beside="payments of 7 days that no provider has told of"
+        if standing.unconfirmed
+        else "providers know every payment",
         tone="waits" if standing.unconfirmed else "",
     )
     for ledger, at in sorted(standing.ledgers.items()):
         yield Tile(
-            title=f"{_ledger(ledger)} compared", value=f"{lasting(now - at)} ago", beside="with what the provider says"
+            title=_ledger(ledger), value=f"{lasting(now - at)} ago", beside="our books compared with the provider's"
         )
     heard = desk.gauges.heard_at()
     yield Tile(
         title="Heard from Telegram",
-        value=f"{lasting(now - heard)} ago" if heard else "never",
-        beside="a message or a pressed button" if heard else "of the last days",
+        value=f"{lasting(now - heard)} ago" if heard else "–",
+        beside="a message or a pressed button" if heard else "no message in the last days",
     )
 
 

@@ -17,7 +17,7 @@
     const both = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
     const stamp = (seconds) => (chart.step < 86400 ? both : day).format(seconds * 1000);
     const axis = { stroke: colour("text-quiet"), font: `12px ${colour("font")}`, ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
-    const bars = uPlot.paths.bars({ size: [0.72, 40], align: 1 });
+    const bars = uPlot.paths.bars({ size: [0.8, 48], align: 1 });
     const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
     const kinds = ["accent", "text", "text-quiet", "accent-strong"];
     const first = chart.lines[0];
@@ -25,7 +25,7 @@
     const it = new uPlot({
       width: plot.clientWidth || 320,
       height: 200,
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { y: false, drag: { setScale: false, x: false, y: false } },
       legend: { live: true },
       scales: { x: { time: true, range: (_, low, high) => [low, high + chart.step] }, y: { range: (_, low, high) => [0, Math.max(high, chart.least) * 1.08] } },
