@@ -82,8 +82,6 @@ def test_a_name_is_found_by_its_words(text: str, words: tuple[str, ...]) -> None
 SAID = (
     '{"update_id": 1, "message": {"message_id": 1, "date": 1, "chat": {"id": 7, "type": "private"}, "text": "/buy"%s}}'
 )
-    '{"update_id": 1, "message": {"message_id": 1, "date": 1, "chat": {"id": 7, "type": "private"}, "text": "/buy"%s}}'
-)
 
 
 @pytest.mark.parametrize(
