@@ -79,8 +79,8 @@ def fill(engine: Engine, payments: int) -> None:
             " payload, charged_at, message, invoice_id, plan_code, status, quarantine_reason, received_at, refunded_at,"
             " amount_refunded, confirmed_at)"
             f" SELECT 'pay_' || {mark} || '_' || n, {provider}, {charge}, 'p' || {mark} || '_' || n, 'main', {user},"
-            f" 1250, {currency}, {method}, 'payload', {at()}, {no_bytes}, 'inv_' || {mark} || '_' || n, {plan}, {status},"
-            f" {reason}, {at()}, CASE WHEN {status} = 'refunded' THEN {at(60)} END,"
+            f" 1250, {currency}, {method}, 'payload', {at()}, {no_bytes}, 'inv_' || {mark} || '_' || n, {plan},"
+            f" {status}, {reason}, {at()}, CASE WHEN {status} = 'refunded' THEN {at(60)} END,"
             f" CASE WHEN {status} = 'refunded' THEN 1250 ELSE 0 END, {at(60)} FROM {numbers}"
         ),
         (
