@@ -43,11 +43,12 @@ class Explanation:
     advice: str
 
 
-def explain(told: PaymentHistory) -> Explanation:
+def explain(told: PaymentHistory, title: Callable[[str], str]) -> Explanation:
+    """`title` is how a plan is called."""
     payment = told.payment
     match payment.status:
         case PaymentStatus.GRANTED:
-            return _granted(told)
+            return _granted(told, title)
         case PaymentStatus.QUARANTINED:
             return Explanation(
                 state=payment.status,
@@ -68,16 +69,16 @@ def explain(told: PaymentHistory) -> Explanation:
             at = f" on {exact(payment.refunded_at)}" if payment.refunded_at else ""
             return Explanation(
                 state=payment.status,
-                sentence=f"Given back{at}{_because(payment)}. {_sum(payment.charge.paid)} went back to "
+                sentence=f"Given back{at}{_because(told)} {_sum(payment.charge.paid)} went back to "
                 f"{_payer(payment)}, and nothing is open for it.",
                 advice="Nothing needs to be done. It can take days until a bank shows it.",
             )
 
 
-def _because(payment: Payment) -> str:
-    if DisputeState.LOST in payment.disputes.values():
-        return ": a dispute was lost"
-    return f": {REASONS[payment.quarantine_reason]}" if payment.quarantine_reason else ""
+def _because(told: PaymentHistory) -> str:
+    if DisputeState.LOST in told.payment.disputes.values():
+        return ", because a dispute was lost."
+    return f", because {why(told)}" if told.payment.quarantine_reason else "."
 
 
 def why(told: PaymentHistory) -> str:
@@ -91,7 +92,7 @@ def why(told: PaymentHistory) -> str:
 _WAITS_FOR_DISPUTE: Final = "Its money is disputed and gone for now: give it back, or wait for what the bank decides."
 
 
-def _granted(told: PaymentHistory) -> Explanation:
+def _granted(told: PaymentHistory, title: Callable[[str], str]) -> Explanation:
     payment, opened = told.payment, told.entitlement
     part = (
         f" {amount(payment.amount_refunded, payment.charge.paid.currency)} of it went back."
@@ -113,7 +114,7 @@ def _granted(told: PaymentHistory) -> Explanation:
     for_whom = "" if opened.user_id == payment.charge.payer else f" for another user, {opened.user_id}"
     return Explanation(
         state=payment.status,
-        sentence=f"Granted{for_whom}: {_span(opened, told.at)}{part}",
+        sentence=f"Granted{for_whom}: {title(opened.plan_code)}, {_span(opened, told.at)}{part}",
         advice="The user has what was paid for. If they can't see it, ask which account of Telegram they look from."
         if opened.open(told.at)
         else "Nothing needs to be done.",
@@ -123,10 +124,10 @@ def _granted(told: PaymentHistory) -> Explanation:
 def _span(opened: Entitlement, now: datetime) -> str:
     until = "for life" if opened.expires_at is None else f"until {day(opened.expires_at)}"
     if opened.starts_at > now:
-        return f"{opened.plan_code} from {day(opened.starts_at)}, when what is held of it ends, {until}."
+        return f"from {day(opened.starts_at)}, when what was held of it before ends, {until}."
     if not opened.lasts(now):
-        return f"{opened.plan_code} was open from {day(opened.starts_at)} {until}; that time is over."
-    return f"{opened.plan_code} is open since {day(opened.starts_at)}, {until}."
+        return f"which was open from {day(opened.starts_at)} {until}; that time is over."
+    return f"open since {day(opened.starts_at)}, {until}."
 
 
 def _wrong_user(told: PaymentHistory) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from application.books import LetterShown
@@ -119,6 +119,8 @@ def _letter(letter: LetterShown) -> Line:
 
 
 WIDTH: Final = 1000
+BEYOND: Final = timedelta(days=30)
+"""How much is shown of what has no end, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ def bars(entitlements: Sequence[Entitlement], now: datetime) -> list[Bar]:
     ends = [_end(entitlement) for entitlement in entitlements]
     first = min([now, *(entitlement.starts_at for entitlement in entitlements)])
     known = max([now, *(end for end in ends if end is not None)])
-    last = known + (known - first) / 20 if None in ends else known
+    last = known + max((known - first) / 4, BEYOND) if None in ends else known
     whole = (last - first).total_seconds() or 1.0
 
     def place(moment: datetime) -> int:

@@ -36,7 +36,7 @@ async def show_payment(
             {
                 "told": told,
                 "payment": payment,
-                "explained": explain(told),
+                "explained": explain(told, books.title),
                 "lines": lines(
                     told.lines,
                     {told.invoice.id: told.invoice} if told.invoice else {},

@@ -1,5 +1,6 @@
 """How the console says things: sums, times, and what has become of something, each in the words of a person."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -37,6 +38,9 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "withdrawn": ("plain", "no longer sold"),
 }
 """What each state means, green, amber, red or none of them, and in which word it is told."""
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS: Final = "\u200c\u200d"
+"""Without these, some scripts and emoji fall apart."""
 METHODS: Final = {"stars": "Telegram Stars", "telegram": "Telegram Pay", "stripe": "Stripe"}
 
 
@@ -103,6 +107,12 @@ def plain(code: str) -> str:
     return code.replace("_", " ").replace(".", " ")
 
 
+def visible(text: object) -> str:
+    """What somebody else wrote, without characters that can't be seen or that turn its direction around."""
+    shown = (c if c in _JOINERS or unicodedata.category(c) not in _INVISIBLE else " " for c in str(text))
+    return "".join(shown).strip()
+
+
 def short(id: str) -> str:
     """An id that is too long for a table, by its ends."""
     return id if len(id) <= 18 else f"{id[:9]}…{id[-5:]}"
@@ -121,4 +131,5 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "method": method,
     "plain": plain,
     "short": short,
+    "visible": visible,
 }
