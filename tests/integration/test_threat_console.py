@@ -285,7 +285,11 @@ def test_another_process_on_the_same_database_knows_who_is_signed_in_and_who_is_
     service: Service, telegram: SandboxServer
 ) -> None:
     with Service(service.folder, telegram.url, STAFF) as other, Visitor(service, "ada") as browser:
-        elsewhere: dict[str, Any] = {"url": f"{other.url}/console/plans", "cookies": dict(browser.cookies), "verify": False}
+        elsewhere: dict[str, Any] = {
+            "url": f"{other.url}/console/plans",
+            "cookies": dict(browser.cookies),
+            "verify": False,
+        }
         assert httpx.get(**elsewhere).status_code == 200
         browser.send_form("/console/logout", browser.fields("/console", "/console/logout"))
         assert httpx.get(**elsewhere).status_code == 303
