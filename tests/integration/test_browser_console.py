@@ -66,7 +66,12 @@ def pages(service: Service, hook: EndpointServer) -> Mapping[str, str]:
     """Every page by its name."""
     [held] = rows(service, "SELECT id, user_id FROM payments WHERE status = 'quarantined'")
     [granted] = rows(service, "SELECT id FROM payments WHERE status = 'granted' LIMIT 1")
-    [endpoint] = eventually(lambda: rows(service, "SELECT id FROM event_endpoints WHERE disabled_at IS NOT NULL"))
+    # The endpoint is told of what happens once it is known.
+    [endpoint] = eventually(lambda: rows(service, "SELECT id FROM event_endpoints"))
+    with service.as_service("entitlements:write") as client:
+        gift = {"plan_code": "gold_1m", "reason": "a gift"}
+        client.post(f"/internal/v1/users/{held['user_id']}/entitlements", json=gift).raise_for_status()
+    eventually(lambda: rows(service, "SELECT id FROM event_endpoints WHERE disabled_at IS NOT NULL"))
     return {
         "login": "/console/login",
         "today": "/console?span=30d",
