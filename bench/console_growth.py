@@ -29,6 +29,7 @@ from sqlalchemy import Connection, Engine, text
 from adapters.passwords import PasswordHash
 from adapters.sql.engine import open_engine
 from adapters.sql.migrate import upgrade
+from adapters.sql.schema import metadata
 from bench.run import KEY, settings
 
 AT_MOST_MS = 300
@@ -117,9 +118,20 @@ def fill(engine: Engine, payments: int) -> None:
             f" (SELECT 'ada' AS w UNION ALL SELECT 'number' UNION ALL SELECT 'ada0') words WHERE n < {USERS}"
         ),
     ]
+    indexes = [index for table in metadata.tables.values() for index in table.indexes if not index.unique]
+    with engine.begin() as connection:
+        for index in indexes:
+            index.drop(connection)
     for statement in statements:
-        with engine.begin() as connection:
+        with engine.connect() as connection:
+            if sqlite:
+                connection.exec_driver_sql("PRAGMA cache_size = -2000000")
+                connection.rollback()
             connection.execute(text(statement), {"payments": payments})
+            connection.commit()
+    with engine.begin() as connection:
+        for index in indexes:
+            index.create(connection)
     if not sqlite:
         # As autovacuum would have by then.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -129,7 +129,7 @@ def test_people_are_found_by_the_beginnings_of_their_last_names_whatever_is_hidd
     assert office.people.of([UserId(6)])[UserId(6)].name == "\ud800\0 = 'x' %"
     assert office.people.of([]) == {}
 
-    KeepPeople(office.people)([person(ALICE, "Alice Hargreaves", hours=3), person(ALICE, "Alice", hours=2)])
+    KeepPeople(office.people)([person(ALICE, "Alice Hargreaves", str(ALICE), hours=3), person(ALICE, "Alice", hours=2)])
     assert office.search("liddell").people == ()
     assert [found.name for found in office.search("harg").people] == ["Alice Hargreaves"]
     assert office.search(str(ALICE)) == Found(users=(ALICE,))

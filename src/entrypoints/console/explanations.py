@@ -65,14 +65,13 @@ def explain(told: PaymentHistory, title: Callable[[str], str]) -> Explanation:
                 f"as soon as {_provider(payment)} confirms it.{before}",
                 advice="Nothing needs to be done. What it opened ends when the refund is confirmed.",
             )
-        case PaymentStatus.REFUNDED:
-            at = f" on {exact(payment.refunded_at)}" if payment.refunded_at else ""
-            return Explanation(
-                state=payment.status,
-                sentence=f"Given back{at}{_because(told)} {_sum(payment.charge.paid)} went back to "
-                f"{_payer(payment)}, and nothing is open for it.",
-                advice="Nothing needs to be done. It can take days until a bank shows it.",
-            )
+    at = f" on {exact(payment.refunded_at)}" if payment.refunded_at else ""
+    return Explanation(
+        state=payment.status,
+        sentence=f"Given back{at}{_because(told)} {_sum(payment.charge.paid)} went back to "
+        f"{_payer(payment)}, and nothing is open for it.",
+        advice="Nothing needs to be done. It can take days until a bank shows it.",
+    )
 
 
 def _because(told: PaymentHistory) -> str:
