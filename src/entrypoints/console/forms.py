@@ -98,7 +98,8 @@ def from_our_own_page(request: AnyRequest, public_url: str) -> bool:
     # Through a tunnel to this machine, say, beside the address by which the world has it.
     try:
         parts = urlsplit(origins[0])
-        return parts.hostname in LOOPBACK and parts.netloc == request.headers.get("host")
+        here = parts.scheme == "http" and parts.hostname in LOOPBACK
+        return here and parts.netloc == request.headers.get("host")
     except ValueError:
         return False
 
