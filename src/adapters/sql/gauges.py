@@ -22,7 +22,8 @@ _OPEN_INVOICES = (
     )
 )
 _WAITING = select(func.count()).select_from(schema.outbox).where(schema.letter_waits)
-_OLDEST = select(schema.outbox.c.created_at).where(schema.letter_waits).order_by(schema.outbox.c.id).limit(1)
+# Not the first by its number: for that, SQLite would walk along all that were ever sent.
+_OLDEST = select(func.min(schema.outbox.c.created_at)).where(schema.letter_waits)
 _REPORTS = select(func.count()).select_from(schema.inbox).where(schema.report_waits)
 _GIVEN_UP = select(func.count()).select_from(schema.inbox).where(schema.inbox.c.given_up_at.is_not(None))
 _OLDEST_REPORT = select(func.min(schema.inbox.c.received_at)).where(schema.report_waits)
