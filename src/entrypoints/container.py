@@ -77,6 +77,8 @@ from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.webhook_watch import EVERY_S as WATCH_EVERY_S
+from entrypoints.webhook_watch import WebhookWatch
 from entrypoints.worker import Worker
 
 
@@ -201,7 +203,7 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
-def _metrics(database: SqlGauges, clock: Clock, settings: Settings) -> Metrics:
+def _metrics(database: SqlGauges, clock: Clock, settings: Settings, webhooks: WebhookWatch) -> Metrics:
     def gauges() -> Gauges:
         now = clock.now()
         oldest, report, held = (
@@ -225,7 +227,16 @@ def _metrics(database: SqlGauges, clock: Clock, settings: Settings) -> Metrics:
             **_of_endpoints(database, settings, now),
         }
 
-    return Metrics(gauges)
+    return Metrics(gauges, webhooks.gauges, lambda: _of_disk(database))
+
+
+def _of_disk(database: SqlGauges) -> Gauges:
+    disk = database.disk()
+    return {"disk_free_bytes": disk[0], "disk_size_bytes": disk[1]} if disk else {}
+
+
+def _webhook_watch(settings: Settings, bots: Mapping[BotName, BotApi]) -> WebhookWatch:
+    return WebhookWatch(bots, settings.webhook_address)
 
 
 def _of_endpoints(database: SqlGauges, settings: Settings, now: datetime) -> Gauges:
@@ -273,13 +284,14 @@ class Container(containers.DeclarativeContainer):
     engine: providers.Provider[Engine] = providers.Singleton(open_engine, settings.provided.database_url)
     database = providers.Singleton(SqlGauges, engine)
     work = providers.Singleton(SqlUnitOfWork, engine)
-    metrics = providers.Singleton(_metrics, database, clock, settings)
+    bots = providers.Singleton(_bots, settings)
+    webhook_watch = providers.Singleton(_webhook_watch, settings, bots)
+    metrics = providers.Singleton(_metrics, database, clock, settings, webhook_watch)
     refund_bell = providers.Singleton(threading.Event)
     feed_bell = providers.Singleton(Bell)
     journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)
 
     texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
-    bots = providers.Singleton(_bots, settings)
     usernames = providers.Singleton(Usernames, bots)
     bot_api = providers.Singleton(
         BotApiMessenger, bots, texts, usernames, provider_token=settings.provided.provider_token
@@ -439,4 +451,5 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
         providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
+        providers.Singleton(Worker, "webhooks", webhook_watch, idle_s=WATCH_EVERY_S),
     )

@@ -110,6 +110,10 @@ class Settings:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
 
+    def webhook_address(self, bot: BotName) -> str:
+        """Where Telegram is to deliver the updates of that bot."""
+        return f"{self.public_url}/api/v1/telegram/{bot}/webhook"
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every text that must never be seen in an output."""

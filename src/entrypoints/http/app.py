@@ -28,6 +28,7 @@ from entrypoints.http import (
     webhook,
 )
 from entrypoints.http.bodies import json_text, long_json_text
+from entrypoints.http.counted import Counted
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -127,7 +128,7 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    return RequestIds(Options(app))
+    return RequestIds(Counted(Options(app), container.metrics()))
 
 
 def _always(thing: Any) -> Provide:

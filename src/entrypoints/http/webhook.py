@@ -172,6 +172,7 @@ class UpdateDesk:
             log.error("pre_checkout.failed", problem=type(error).__name__, exc_info=error)
             self.metrics.errors.labels(query.bot).inc()
             objection = self.judge_pre_checkouts.undecided(query)
+        self.metrics.precheck_seconds.observe(perf_counter() - began)
         return self.replies.pre_checkout(query.query_id, objection, update.language)
 
     async def _run(self, use_case: Callable[..., Answer], *arguments: object) -> Answer:
