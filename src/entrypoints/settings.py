@@ -68,6 +68,8 @@ class Settings:
     event_private_allowed: bool
     passport_keys: Path | None
     support_contact: str | None
+    traces_to: str | None = field(repr=False)
+    traces_headers: Mapping[str, str] = field(repr=False)
     log_level: str
     log_format: str
 
@@ -128,6 +130,7 @@ class Settings:
                 self.jwt_secret,
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
+                *self.traces_headers.values(),
                 *(b64encode(key).decode() for endpoint in self.event_endpoints for key in endpoint.secrets),
             )
             if secret
@@ -198,6 +201,8 @@ def _read(env: "_Reader") -> Settings:
         event_private_allowed=private_allowed,
         passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
+        traces_to=env.read("OTEL_EXPORTER_OTLP_ENDPOINT", setting_values.address, None),
+        traces_headers=env.read("OTEL_EXPORTER_OTLP_HEADERS", setting_values.http_headers, {}),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),
     )

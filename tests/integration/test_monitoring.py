@@ -58,7 +58,8 @@ def promtool(*arguments: str) -> str:
 def service(telegram: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One that has all there is to watch: Telegram, Stripe, and an endpoint that takes nothing."""
     endpoint = {"url": f"http://127.0.0.1:{free_port()}/events", "secret": "whsec_" + "c2VjcmV0" * 4}
-    settings = stripe_settings(telegram.stripe) | {
+    settings = {
+        **stripe_settings(telegram.stripe),
         "EVENT_WEBHOOKS_JSON": json.dumps([endpoint]),
         "EVENT_WEBHOOKS_ALLOW_PRIVATE": "true",
     }
