@@ -72,6 +72,8 @@ class Settings:
     passport_keys: Path | None
     console_users: Mapping[str, ConsoleUser]
     support_contact: str | None
+    traces_to: str | None = field(repr=False)
+    traces_headers: Mapping[str, str] = field(repr=False)
     log_level: str
     log_format: str
 
@@ -116,6 +118,10 @@ class Settings:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
 
+    def webhook_address(self, bot: BotName) -> str:
+        """Where Telegram is to deliver the updates of that bot."""
+        return f"{self.public_url}/api/v1/telegram/{bot}/webhook"
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every text that must never be seen in an output."""
@@ -131,6 +137,7 @@ class Settings:
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
                 *(str(user.password) for user in self.console_users.values()),
+                *self.traces_headers.values(),
                 *(b64encode(key).decode() for endpoint in self.event_endpoints for key in endpoint.secrets),
             )
             if secret
@@ -203,6 +210,8 @@ def _read(env: "_Reader") -> Settings:
         passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
         console_users=env.console_users(),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
+        traces_to=env.read("OTEL_EXPORTER_OTLP_ENDPOINT", setting_values.address, None),
+        traces_headers=env.read("OTEL_EXPORTER_OTLP_HEADERS", setting_values.http_headers, {}),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),
     )

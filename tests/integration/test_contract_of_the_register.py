@@ -1,16 +1,22 @@
 """Whatever an operator has in hand leads to the person or the payment, and one page tells all that happened to it."""
 
+import re
+import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
+from adapters.sql.engine import open_engine
+from adapters.sql.figures import SqlFigures
 from adapters.sql.people import SqlPeople
 from adapters.sql.register import SqlRegister
 from adapters.sql.work import SqlUnitOfWork
 from application.books import LetterShown, Order, Person
+from application.figures import hour_of
 from application.histories import MOMENTS, Moment, ShowPaymentHistory, ShowUser
 from application.people import KeepPeople
 from application.ports import KeptEntry, Page, PaymentFilter
@@ -305,3 +311,42 @@ def test_what_a_payment_provider_must_give_back_is_recorded_as_given_back(office
     held = office.shop.settle(paid)[paid.key]
     given_back, waits = office.request(held.id, reason="done there", actor="ada", second=True)
     assert (given_back.status, waits) == (PaymentStatus.REFUNDED, False)
+
+
+def test_nothing_that_an_operator_asks_for_reads_a_whole_table(migrated_sqlite: Path, tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'tollgram.db')}")
+    work = SqlUnitOfWork(engine)
+    office = Office(work, engine)
+    sold = office.sell()
+    plans: list[str] = []
+
+    def note(connection: Connection, cursor: Any, statement: str, given: Any, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", given).fetchall()
+            plans.extend(f"{step[3]} of {statement}" for step in steps)
+
+    event.listen(engine, "before_cursor_execute", note)
+    figures = SqlFigures(work)
+    for text in ("charge-1", "theirs-1", str(sold.invoice_id), str(ALICE), "anna k"):
+        office.search(text)
+    office.show_user(ALICE)
+    office.show_payment(sold.id)
+    for order in Order:
+        for wanted in (
+            PaymentFilter(),
+            *(PaymentFilter(status=status) for status in PaymentStatus),
+            *(PaymentFilter(method=method) for method in Method),
+            PaymentFilter(plan_code=sold.plan_code),
+            PaymentFilter(user_id=ALICE),
+            PaymentFilter(charge_id=sold.charge.charge_id),
+        ):
+            office.register.payments(wanted, Page(), order)
+    office.register.asked_refunds(at_most=20)
+    office.register.holders(NOON)
+    office.register.standing(NOON)
+    figures.sum_up(hour_of(NOON) + 1)
+    figures.between(hour_of(NOON) - 100, hour_of(NOON) + 100, each=24, by_plan=True)
+    engine.dispose()
+    small = "CONSTANT ROW|figures|json_each|ledger_marks|anon"
+    assert len(plans) > 50
+    assert [plan for plan in plans if re.match(rf"SCAN (?!({small}))(?!.* USING (COVERING )?INDEX)", plan)] == []

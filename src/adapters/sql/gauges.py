@@ -1,5 +1,6 @@
 """What operators watch: counts that are right after a restart, because they are read from the tables."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,8 @@ _OPEN_INVOICES = (
     )
 )
 _WAITING = select(func.count()).select_from(schema.outbox).where(schema.letter_waits)
-_OLDEST = select(schema.outbox.c.created_at).where(schema.letter_waits).order_by(schema.outbox.c.id).limit(1)
+# Not the first by its number: for that, SQLite would walk along all that were ever sent.
+_OLDEST = select(func.min(schema.outbox.c.created_at)).where(schema.letter_waits)
 _REPORTS = select(func.count()).select_from(schema.inbox).where(schema.report_waits)
 _GIVEN_UP = select(func.count()).select_from(schema.inbox).where(schema.inbox.c.given_up_at.is_not(None))
 _OLDEST_REPORT = select(func.min(schema.inbox.c.received_at)).where(schema.report_waits)
@@ -148,6 +150,16 @@ class SqlGauges:
                 given_up=connection.execute(_PUSHES_GIVEN_UP, of).scalar_one(),
                 disabled=connection.execute(_DISABLED, of).scalar_one_or_none() is not None,
             )
+
+    def disk(self) -> tuple[int, int] | None:
+        """Bytes left on the disk that holds the database, and its size; None where a server holds it."""
+        if self._engine.dialect.name != "sqlite":
+            return None
+        try:
+            usage = shutil.disk_usage(Path(str(self._engine.url.database)).absolute().parent)
+        except OSError:
+            return None
+        return usage.free, usage.total
 
     def _count(self, statement: Select[int]) -> int:
         with self._engine.connect() as connection:
