@@ -247,17 +247,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--payments", type=int, default=1_000_000)
     parser.add_argument("--database-url")
+    parser.add_argument("--filled", action="store_true", help="the database was filled before")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         database_url = given.database_url or f"sqlite:///{folder}/growth.db"
-        upgrade(database_url)
         engine = open_engine(database_url, patient=True)
-        began = time.monotonic()
-        fill(engine, given.payments)
-        console.print(f"{given.payments:,} payments written in {time.monotonic() - began:.0f} s")
+        if not given.filled:
+            upgrade(database_url)
+            began = time.monotonic()
+            fill(engine, given.payments)
+            console.print(f"{given.payments:,} payments written in {time.monotonic() - began:.0f} s")
         with serving(folder, database_url) as url, closing(signed_in(url)) as client:
             began = time.monotonic()
             summed_up(engine, int(time.time()) // 3600 - 2)
