@@ -48,7 +48,7 @@ def fill(engine: Engine, payments: int) -> None:
     numbers = (
         "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :payments) SELECT n FROM s) s"
         if sqlite
-        else "generate_series(1, :payments) AS s(n)"
+        else "generate_series(CAST(1 AS BIGINT), CAST(:payments AS BIGINT)) AS s(n)"
     )
 
     def at(shift: float = 0) -> str:
@@ -148,7 +148,8 @@ def summed_up(engine: Engine, until: int) -> None:
 
 
 def _summed(connection: Connection) -> int:
-    return connection.execute(text("SELECT coalesce(max(hour), 0) FROM figures WHERE kind = 'mark'")).scalar_one()
+    hour: int = connection.execute(text("SELECT coalesce(max(hour), 0) FROM figures WHERE kind = 'mark'")).scalar_one()
+    return hour
 
 
 @contextmanager
@@ -179,11 +180,10 @@ def serving(folder: Path, database_url: str) -> Iterator[str]:
 
 def signed_in(url: str) -> httpx.Client:
     client = httpx.Client(base_url=url, headers={"Origin": url}, timeout=60, verify=False)
-    until = time.monotonic() + 60
-    while True:
+    until, login = time.monotonic() + 60, ""
+    while not login:
         try:
             login = client.get("/console/login").text
-            break
         except httpx.TransportError:
             if time.monotonic() > until:
                 raise
