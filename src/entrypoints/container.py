@@ -78,8 +78,7 @@ from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
-from entrypoints.webhook_watch import EVERY_S as WATCH_EVERY_S
-from entrypoints.webhook_watch import WebhookWatch
+from entrypoints.webhook_watch import EVERY_S, FIRST_AFTER_S, WebhookWatch
 from entrypoints.worker import Worker
 
 
@@ -472,5 +471,11 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
         providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
-        providers.Singleton(Worker, "webhooks", webhook_watch, idle_s=WATCH_EVERY_S),
+        providers.Singleton(
+            Worker,
+            "webhooks",
+            webhook_watch,
+            idle_s=EVERY_S,
+            first_after_s=FIRST_AFTER_S,
+        ),
     )

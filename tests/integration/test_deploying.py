@@ -48,7 +48,7 @@ def test_what_is_copied_into_the_image_is_enough_to_run(tmp_path: Path) -> None:
         "DATABASE_URL": f"sqlite:///{tmp_path}/state/tollgram.db",
     }
     (tmp_path / "state").mkdir()
-    command, folder = [DEPLOY / "tollgram", "migrate"], tmp_path / "state"
+    command, folder = [str(DEPLOY / "tollgram"), "migrate"], tmp_path / "state"
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr

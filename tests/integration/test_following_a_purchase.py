@@ -61,6 +61,8 @@ def test_the_lines_of_a_letter_bear_the_id_of_the_request_that_wrote_it(
     assert issued["request_id"]
     assert sent["request_id"] == issued["request_id"]
     assert sent["invoice_id"] == issued["invoice_id"]
+    letter = only(purchase_lines(traced, event="message.sent", user_id=ada, message="InvoiceMessage"))
+    assert letter["request_id"] == issued["request_id"]
 
 
 def test_a_letter_that_nobody_takes_is_found_by_the_payment_that_it_confirms(

@@ -143,8 +143,9 @@ def _nginx(folder: Path, certificate: Path, upstream: str, port: int) -> list[st
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    user = "user root; " if os.geteuid() == 0 else ""  # so that it may write into the test's own folder
     (folder / "whole.conf").write_text(
-        f"{'user root; ' if os.geteuid() == 0 else ''}daemon off; worker_processes 1; pid {folder}/pid; error_log stderr; events {{}}\n"
+        f"{user}daemon off; worker_processes 1; pid {folder}/pid; error_log stderr; events {{}}\n"
         f"http {{ access_log off; {temporary} include {folder}/tollgram.conf; }}\n"
     )
     command = ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(folder / "whole.conf")]

@@ -34,7 +34,8 @@ class Backstage:
         self.kept = (*FIGURES_AND_DESCRIPTION, CONSOLE) if networks else FIGURES_AND_DESCRIPTION
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._keeps(scope["path"]) and not self._from_inside(scope):
+        http = scope["type"] == "http"  # type: ignore[comparison-overlap]  # the lifespan is none
+        if http and self._keeps(scope["path"]) and not self._from_inside(scope):
             scope["path"], scope["raw_path"] = NOWHERE, NOWHERE.encode()
         await self.app(scope, receive, send)
 
