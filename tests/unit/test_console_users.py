@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from adapters.passwords import LONGEST_PASSWORD, PasswordHash
+from entrypoints.cli import main
 from entrypoints.console_users import Role, console_users
 from entrypoints.settings import Settings, SettingsError
 
@@ -100,3 +102,14 @@ def test_no_password_is_asked_for_where_others_could_read_it_on_its_way(public_u
     told = [problem for problem in missing.value.problems if problem.startswith("CONSOLE_USERS_JSON")]
     assert bool(told) is not good
     assert Settings.read({"CONSOLE_USERS_JSON": ADA}).secrets == (str(HASH),)
+
+
+def test_a_hash_is_made_of_what_standard_input_holds_and_of_no_short_password() -> None:
+    made = CliRunner().invoke(main, ["console", "hash"], input="correct horse battery\n")
+    assert made.exit_code == 0
+    assert PasswordHash.read(made.output.strip()).fits("correct horse battery")
+    assert PasswordHash.read(made.output.strip()) != HASH, "its salt is its own"
+
+    short = CliRunner().invoke(main, ["console", "hash"], input="short\n")
+    assert short.exit_code == 2
+    assert "12 to 1024 characters" in short.output

@@ -57,6 +57,8 @@ class Console:
     waiting: Callable[[], int]
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS))
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "console"))
+    turn_within_s: float = TURN_WITHIN_S
+    repeat_waits_s: float = REPEAT_WAITS_S
 
     async def show(self, request: AnyRequest, read: Callable[[Visitor], Page | Response[bytes]]) -> Response[bytes]:
         """The page that `read` makes, for whoever is signed in, or another answer that it has made already; a Refusal
@@ -83,7 +85,7 @@ class Console:
     async def run(self, make: Callable[[], Response[bytes]]) -> Response[bytes]:
         """On one of the console's threads, each fault of which is told as a page."""
         try:
-            async with asyncio.timeout(TURN_WITHIN_S):
+            async with asyncio.timeout(self.turn_within_s):
                 await self.turns.acquire()
         except TimeoutError:
             return self.refused(Unavailable("Too much is being asked of the console. Nothing was changed; try again."))
@@ -189,7 +191,7 @@ class Console:
 
     def _repeated(self, once: str, visitor: Visitor) -> Response[bytes]:
         """Pressed twice: the browser shows the answer to the second, so this tells what became of the first."""
-        until = time.monotonic() + REPEAT_WAITS_S
+        until = time.monotonic() + self.repeat_waits_s
         while True:
             act = self.kept.act(once, operator=visitor.name)
             if act is None:

@@ -83,7 +83,7 @@ async def today(request: AnyRequest, console: Handed[Console], today_desk: Hande
             {
                 "span": span,
                 "spans": WORDS,
-                "worries": list(_worries(seen, today_desk)),
+                "worries": list(worries(seen, today_desk)),
                 "money": list(_money(seen)),
                 "counts": list(_counts(seen)),
                 "waits": list(_waits(seen, today_desk)),
@@ -99,7 +99,8 @@ async def today(request: AnyRequest, console: Handed[Console], today_desk: Hande
 ROUTES = (today,)
 
 
-def _worries(seen: Overview, desk: TodayDesk) -> Iterator[Worry]:
+def worries(seen: Overview, desk: TodayDesk) -> Iterator[Worry]:
+    """Whatever a person should look at, what matters most first."""
     now, standing, gauges = seen.at, seen.standing, desk.gauges
     if held := sum(standing.quarantined.values()):
         since = f", the oldest for {lasting(now - standing.quarantined_since)}" if standing.quarantined_since else ""
