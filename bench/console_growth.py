@@ -48,7 +48,7 @@ def fill(engine: Engine, payments: int) -> None:
     numbers = (
         "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :payments) SELECT n FROM s) s"
         if sqlite
-        else "generate_series(1, :payments) AS s(n)"
+        else "generate_series(CAST(1 AS BIGINT), CAST(:payments AS BIGINT)) AS s(n)"
     )
 
     def at(shift: float = 0) -> str:
@@ -148,7 +148,8 @@ def summed_up(engine: Engine, until: int) -> None:
 
 
 def _summed(connection: Connection) -> int:
-    return connection.execute(text("SELECT coalesce(max(hour), 0) FROM figures WHERE kind = 'mark'")).scalar_one()
+    hour: int = connection.execute(text("SELECT coalesce(max(hour), 0) FROM figures WHERE kind = 'mark'")).scalar_one()
+    return hour
 
 
 @contextmanager
@@ -179,11 +180,10 @@ def serving(folder: Path, database_url: str) -> Iterator[str]:
 
 def signed_in(url: str) -> httpx.Client:
     client = httpx.Client(base_url=url, headers={"Origin": url}, timeout=60, verify=False)
-    until = time.monotonic() + 60
-    while True:
+    until, login = time.monotonic() + 60, ""
+    while not login:
         try:
             login = client.get("/console/login").text
-            break
         except httpx.TransportError:
             if time.monotonic() > until:
                 raise
@@ -247,17 +247,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--payments", type=int, default=1_000_000)
     parser.add_argument("--database-url")
+    parser.add_argument("--filled", action="store_true", help="the database was filled before")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         database_url = given.database_url or f"sqlite:///{folder}/growth.db"
-        upgrade(database_url)
         engine = open_engine(database_url, patient=True)
-        began = time.monotonic()
-        fill(engine, given.payments)
-        console.print(f"{given.payments:,} payments written in {time.monotonic() - began:.0f} s")
+        if not given.filled:
+            upgrade(database_url)
+            began = time.monotonic()
+            fill(engine, given.payments)
+            console.print(f"{given.payments:,} payments written in {time.monotonic() - began:.0f} s")
         with serving(folder, database_url) as url, closing(signed_in(url)) as client:
             began = time.monotonic()
             summed_up(engine, int(time.time()) // 3600 - 2)

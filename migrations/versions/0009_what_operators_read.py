@@ -15,8 +15,7 @@ Word = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 STRICT: dict[str, Any] = {"sqlite_strict": True}
 
 INDEXES = (
-    ("ix_payments_pending", "payments", ["received_at"], "status = 'refund_pending'"),
-    ("ix_payments_refunded", "payments", ["received_at"], "status = 'refunded'"),
+    ("ix_payments_not_granted", "payments", ["status", "received_at", "id"], "status != 'granted'"),
     ("ix_payments_of_method", "payments", ["method", "received_at", "id"], None),
     ("ix_payments_of_plan", "payments", ["plan_code", "received_at", "id"], None),
     ("ix_payments_provider_charge_id", "payments", ["provider_charge_id"], None),
@@ -34,6 +33,7 @@ INDEXES = (
 def upgrade() -> None:
     op.create_table(
         "figures",
+        sa.Column("hours", Whole, nullable=False),
         sa.Column("hour", Whole, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("method", sa.Text(), nullable=False),
@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column("plan_code", sa.Text(), nullable=False),
         sa.Column("number", Whole, nullable=False),
         sa.Column("amount", Whole, nullable=False),
-        sa.PrimaryKeyConstraint("hour", "kind", "method", "currency", "plan_code", name="pk_figures"),
+        sa.PrimaryKeyConstraint("hours", "hour", "kind", "method", "currency", "plan_code", name="pk_figures"),
         **STRICT,
     )
     _index("ix_figures_mark", "figures", ["hour"], "kind = 'mark'")

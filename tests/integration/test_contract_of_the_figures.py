@@ -100,13 +100,19 @@ def test_stretches_begin_at_multiples_of_their_length_and_plans_are_told_apart_o
     sell(shop, 2, to=BOB)
     noon = hour_of(NOON)
     midnight = noon - noon % 24
-    for _ in range(2):
+    for until in (midnight, noon + 10, noon + 20, midnight + 40, midnight + 72):
+        while figures.sum_up(until):
+            pass
         days = told(figures.between(midnight, midnight + 72, each=24))
         assert days[midnight, Kind.PAYMENT] == days[midnight + 24, Kind.PAYMENT] == (1, 1250)
+        assert len(days) == 6
         [plan] = {f.plan_code for f in figures.between(midnight, midnight + 72, each=24, by_plan=True)}
         assert plan == GOLD.code
         assert {f.plan_code for f in figures.between(midnight, midnight + 72, each=24)} == {""}
-        figures.sum_up(noon + 10)
+        assert told(figures.between(noon, noon + 1, each=24))[midnight, Kind.PAYMENT] == (1, 1250)
+        assert told(figures.between(midnight + 24, midnight + 72, each=24)).keys() == {
+            k for k in days if k[0] > midnight
+        }
 
 
 def test_a_long_silence_is_passed_over_at_once(shop: Service, figures: SqlFigures) -> None:

@@ -1,4 +1,4 @@
-"""Figures of what happened: each hour that is over is summed up once, and the rest counted when it is asked for.
+"""Figures of what happened: each hour and day that is over is summed up once, the rest counted when it is asked for.
 
 What is counted are lines of the audit trail, which is only ever added to, so that the sums of an hour stay right.
 """
@@ -19,6 +19,7 @@ from application.figures import hour_of, start_of
 
 AT_ONCE: Final = 24
 """Hours that are summed up in one go."""
+DAY: Final = 24
 
 _TRAIL, _PAYMENTS, _INVOICES, _KEPT = schema.trail, schema.payments, schema.invoices, schema.figures
 
@@ -87,8 +88,11 @@ class SqlFigures(Figures):
             summed, first = _mark(tx.connection)
             sums: dict[tuple[int, Kind, str, str, str], list[int]] = {}
             rows: list[tuple[int, Kind, str, str, str, int, int]] = []
-            if since < summed:
-                rows += _kept(tx.connection, since, min(until, summed), each, by_plan=by_plan)
+            rest = since
+            if each % DAY == 0 and since % DAY == 0:
+                rest = max(since, _day(min(until, summed)))
+                rows += _kept(tx.connection, DAY, since, rest, each, by_plan=by_plan)
+            rows += _kept(tx.connection, 1, rest, min(until, summed), each, by_plan=by_plan)
             if until > summed:
                 rows += _counted(tx.connection, first, max(since, summed), until)
         for hour, kind, method, currency, plan_code, number, amount in rows:
@@ -122,11 +126,14 @@ class SqlFigures(Figures):
             rows = _counted(tx.connection, first, begin, end)
             later = tx.connection.execute(_FIRST_LATER, {"first": first, "until": start_of(end)}).one_or_none()
             next_first = later.id if later else tx.connection.execute(_LAST).scalar_one() + 1
-        names = ("hour", "kind", "method", "currency", "plan_code", "number", "amount")
-        kept = [dict(zip(names, row, strict=True)) for row in rows]
-        mark = dict(zip(names, (end - 1, "mark", "", "", "", next_first, 0), strict=True))
+        names = ("hours", "hour", "kind", "method", "currency", "plan_code", "number", "amount")
+        kept = [dict(zip(names, (1, *row), strict=True)) for row in rows]
+        mark = dict(zip(names, (1, end - 1, "mark", "", "", "", next_first, 0), strict=True))
         with self._work.begin() as tx:
             insert_new(tx.connection, _KEPT, [*kept, mark])
+            days = _kept(tx.connection, 1, _day(summed), _day(end), DAY, by_plan=True)
+            if days:
+                insert_new(tx.connection, _KEPT, [dict(zip(names, (DAY, *row), strict=True)) for row in days])
         return end - begin
 
 
@@ -136,14 +143,22 @@ def _mark(connection: Connection) -> tuple[int, int]:
     return (0, 0) if mark is None else (mark.hour + 1, mark.number)
 
 
-def _kept(connection: Connection, since: int, until: int, each: int, *, by_plan: bool) -> list[Any]:
+def _day(hour: int) -> int:
+    """The hour in which its day begins."""
+    return hour - hour % DAY
+
+
+def _kept(connection: Connection, hours: int, since: int, until: int, each: int, *, by_plan: bool) -> list[Any]:
+    """From the sums of so many hours."""
+    if since >= until:
+        return []
     bucket = (_KEPT.c.hour - _KEPT.c.hour % each).label("bucket")
     plan_code = _KEPT.c.plan_code if by_plan else literal_column("''").label("plan_code")
     by = [bucket, _KEPT.c.kind, _KEPT.c.method, _KEPT.c.currency, *([plan_code] if by_plan else [])]
     statement = (
         select(bucket, _KEPT.c.kind, _KEPT.c.method, _KEPT.c.currency, plan_code)
         .add_columns(func.sum(_KEPT.c.number), func.sum(_KEPT.c.amount))
-        .where(_KEPT.c.hour >= since, _KEPT.c.hour < until, _KEPT.c.kind != "mark")
+        .where(_KEPT.c.hours == hours, _KEPT.c.hour >= since, _KEPT.c.hour < until, _KEPT.c.kind != "mark")
         .group_by(*by)
     )
     return [

@@ -112,8 +112,8 @@ Index("ix_payments_received_at", payments.c.received_at, payments.c.id)
 Index("ix_payments_unconfirmed", payments.c.received_at, **_where(payments.c.confirmed_at.is_(None)))
 Index("ix_payments_quarantined", payments.c.received_at, **_where(payments.c.status == text("'quarantined'")))
 # For whoever looks through a million of them: what is asked for may be rare, or none at all.
-Index("ix_payments_pending", payments.c.received_at, **_where(payments.c.status == text("'refund_pending'")))
-Index("ix_payments_refunded", payments.c.received_at, **_where(payments.c.status == text("'refunded'")))
+not_granted = payments.c.status != text("'granted'")
+Index("ix_payments_not_granted", payments.c.status, payments.c.received_at, payments.c.id, **_where(not_granted))
 Index("ix_payments_of_method", payments.c.method, payments.c.received_at, payments.c.id)
 Index("ix_payments_of_plan", payments.c.plan_code, payments.c.received_at, payments.c.id)
 Index("ix_payments_provider_charge_id", payments.c.provider_charge_id)
@@ -473,11 +473,12 @@ console_acts = Table(
     **STRICT,
 )
 
-# What happened in an hour that is over (hours since 1970, UTC), and how far that was summed up: the kind `mark`, whose
-# number is the first line of the trail that belongs to a later hour.
+# What happened in so many hours (1, or the 24 of a day) that are over and began at `hour`, counted since 1970 in UTC;
+# and how far that was summed up: the kind `mark`, whose number is the first line of the trail of a later hour.
 figures = Table(
     "figures",
     metadata,
+    Column("hours", Whole, nullable=False),
     Column("hour", Whole, nullable=False),
     Column("kind", Text, nullable=False),
     Column("method", Text, nullable=False),
@@ -485,7 +486,7 @@ figures = Table(
     Column("plan_code", Text, nullable=False),
     Column("number", Whole, nullable=False),
     Column("amount", Whole, nullable=False),
-    PrimaryKeyConstraint("hour", "kind", "method", "currency", "plan_code"),
+    PrimaryKeyConstraint("hours", "hour", "kind", "method", "currency", "plan_code"),
     **STRICT,
 )
 figure_is_mark = figures.c.kind == text("'mark'")
