@@ -98,8 +98,7 @@ from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.sightings import Sightings
-from entrypoints.webhook_watch import EVERY_S as WATCH_EVERY_S
-from entrypoints.webhook_watch import WebhookWatch
+from entrypoints.webhook_watch import EVERY_S, FIRST_AFTER_S, WebhookWatch
 from entrypoints.worker import Worker
 
 
@@ -555,7 +554,13 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
         providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
+        providers.Singleton(
+            Worker,
+            "webhooks",
+            webhook_watch,
+            idle_s=EVERY_S,
+            first_after_s=FIRST_AFTER_S,
+        ),
         providers.Singleton(Worker, "figures", providers.Singleton(SumUpFigures, figures, clock), idle_s=60.0),
         providers.Singleton(Worker, "people", sightings),
-        providers.Singleton(Worker, "webhooks", webhook_watch, idle_s=WATCH_EVERY_S),
     )

@@ -47,6 +47,7 @@ class Settings:
     webhook_secrets: tuple[str, ...] = field(repr=False)
     telegram_networks: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
+    operator_networks: tuple[Network, ...]
     telegram_api_base: str
     telegram_payment_enabled: bool
     provider_token: str = field(repr=False)
@@ -184,6 +185,7 @@ def _read(env: "_Reader") -> Settings:
         webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", setting_values.webhook_secrets, ()),
         telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", setting_values.networks, ()),
         trusted_proxies=env.read("TRUSTED_PROXIES", setting_values.networks, ()),
+        operator_networks=env.read("OPERATOR_NETWORKS", setting_values.networks, ()),
         telegram_api_base=env.read("TELEGRAM_API_BASE", setting_values.address, TELEGRAM_API),
         telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", setting_values.boolean, True),
         provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),

@@ -29,6 +29,7 @@ from entrypoints.http import (
     stripe_webhook,
     webhook,
 )
+from entrypoints.http.backstage import Backstage
 from entrypoints.http.bodies import json_text, long_json_text
 from entrypoints.http.counted import Counted
 from entrypoints.http.methods import Options
@@ -140,7 +141,8 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    counted = Counted(Options(app), container.metrics())
+    backstage = Backstage(Options(app), container.settings().operator_networks)
+    counted = Counted(backstage, container.metrics())
     return RequestIds(_traced(counted, container.tracing()))
 
 
