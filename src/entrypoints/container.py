@@ -33,6 +33,7 @@ from adapters.telemetry.metrics import Gauges, Metrics
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
 from adapters.webhooks.receiver import HttpReceiver
 from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, ListPayments
+from application.charge_story import TellCharge
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
 from application.feed import NoteEnds, ReadFeed
@@ -345,6 +346,7 @@ class Container(containers.DeclarativeContainer):
     find_payments = providers.Singleton(FindPayments, work)
     show_payment = providers.Singleton(ShowPayment, work)
     find_payment_events = providers.Singleton(FindPaymentEvents, work)
+    tell_charge = providers.Singleton(TellCharge, work, clock)
 
     read_feed = providers.Singleton(ReadFeed, work, clock)
     feed_desk = providers.Singleton(FeedDesk, read_feed, feed_bell)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from entrypoints.cli.examination import examine
-from entrypoints.cli.findings import Finding, Verdict
+from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.settings import known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import CATALOG, JWT_SECRET, SIGNING_KEY, WEBHOOK_SECRET, Service, eventually, only

@@ -20,7 +20,7 @@ from adapters.clock import SystemClock
 from adapters.passports.rotation import rotate
 from adapters.tokens import TokenMaker
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
-from entrypoints.cli.serving import require_free
+from entrypoints.cli.listening import require_free
 from entrypoints.cli.terminal import say
 from entrypoints.settings import TELEGRAM_API, Settings, given_settings, written_settings
 

@@ -18,11 +18,11 @@ from adapters.tokens import KeySetAddress
 from domain.catalog import Catalog, Tills
 from domain.errors import Unavailable
 from domain.ids import BotName
-from entrypoints.cli.endpoint_examination import examine_endpoints
+from entrypoints.cli.examination.endpoints import examine_endpoints
+from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.cli.examination.passports import examine_passports
+from entrypoints.cli.examination.stripe import examine_stripe
 from entrypoints.cli.failure import reason_of
-from entrypoints.cli.findings import Finding, Verdict
-from entrypoints.cli.passport_examination import examine_passports
-from entrypoints.cli.stripe_examination import examine_stripe
 from entrypoints.cli.webhook import webhook_address
 from entrypoints.container import Container
 from entrypoints.settings import (

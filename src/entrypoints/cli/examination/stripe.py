@@ -10,7 +10,7 @@ from adapters.stripe.refusals import Refused
 from domain.catalog import Catalog
 from domain.errors import ProviderUnavailable
 from domain.money import Money
-from entrypoints.cli.findings import Finding, Verdict
+from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.settings import TELEGRAM_API, Settings
 
 SUBJECT = "stripe"
