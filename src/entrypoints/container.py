@@ -28,6 +28,7 @@ from adapters.telegram.star_ledger import BotApiStarLedger
 from adapters.telegram.star_refunder import StarRefunder
 from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
+from adapters.telegram.webhook import BotApiWebhook
 from adapters.telemetry.journal import LoggingJournal
 from adapters.telemetry.metrics import Gauges, Metrics
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
@@ -78,11 +79,21 @@ from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.webhook_watch import WebhookWatch
 from entrypoints.worker import Worker
 
 
 def _bots(settings: Settings) -> Mapping[BotName, BotApi]:
     return {name: BotApi(token, base=settings.telegram_api_base) for name, token in settings.bot_tokens.items()}
+
+
+def _webhook_watch(settings: Settings, bots: Mapping[BotName, BotApi], metrics: Metrics) -> WebhookWatch:
+    return WebhookWatch(
+        webhooks={name: BotApiWebhook(bot) for name, bot in bots.items()},
+        expected={name: settings.webhook_of(name) for name in bots},
+        metrics=metrics,
+        every=settings.webhook_check_every,
+    )
 
 
 def _speaking_bots(settings: Settings) -> list[BotName]:
@@ -440,5 +451,6 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-2", carry_refunds, refund_bell),
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
+        providers.Singleton(Worker, "webhooks", providers.Singleton(_webhook_watch, settings, bots, metrics)),
         providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
     )

@@ -20,6 +20,7 @@ from entrypoints.setting_values import Network
 Value = TypeVar("Value")
 
 TELEGRAM_API = "https://api.telegram.org"
+STRIPE_API = "https://api.stripe.com"
 _ALTERNATIVES = {"TELEGRAM_BOT_TOKEN": ("TELEGRAM_BOT_TOKENS_JSON",), "AUTH_JWT_SECRET": ("AUTH_JWKS",)}
 """What is wrong and stands in for another is not told as missing, too."""
 _LINE_BREAKS = str.maketrans("\r\n\t", "   ")
@@ -64,6 +65,7 @@ class Settings:
     auto_refund: bool
     auto_refunds_per_hour: int
     reconcile_every: timedelta
+    webhook_check_every: timedelta
     event_endpoints: tuple[Endpoint, ...]
     event_private_allowed: bool
     passport_keys: Path | None
@@ -109,6 +111,10 @@ class Settings:
         if self.jwt_secret and self.jwks:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
+
+    def webhook_of(self, bot: BotName) -> str:
+        """Where Telegram is to deliver the updates of that bot."""
+        return f"{self.public_url}/api/v1/telegram/{bot}/webhook"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -189,6 +195,7 @@ def _read(env: "_Reader") -> Settings:
         auto_refund=env.read("AUTO_REFUND", setting_values.one_of("certain", "off", fold=str.lower), "certain")
         == "certain",
         auto_refunds_per_hour=env.read("AUTO_REFUNDS_PER_HOUR", setting_values.whole(0, 100_000), 20),
+        webhook_check_every=timedelta(seconds=env.read("WEBHOOK_CHECK_SECONDS", setting_values.whole(0, 86400), 60)),
         reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
         event_endpoints=env.event_endpoints(private_allowed=private_allowed),
         event_private_allowed=private_allowed,

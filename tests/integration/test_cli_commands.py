@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from adapters.telegram.webhook import ALLOWED_UPDATES
-from entrypoints.cli import main
+from entrypoints.cli import PANELS, main
 from entrypoints.settings import known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import (
@@ -26,7 +26,8 @@ from tests.integration.service import (
 HELP = [
     (), ("up",), ("serve",), ("migrate",), ("sandbox",), ("doctor",), ("token",),
     ("catalog", "check"), ("grant",), ("revoke",), ("webhook", "set"), ("webhook", "info"), ("webhook", "delete"),
-    ("passport",), ("passport", "list"), ("passport", "rotate"),
+    ("passport",), ("passport", "list"), ("passport", "rotate"), ("completion",),
+    ("user",), ("payments",), ("events",), ("quarantine",), ("refund",), ("reconcile",), ("backup",), ("restore",),
 ]  # fmt: skip
 HEAVY = {
     "litestar",
@@ -87,6 +88,34 @@ def test_wrong_usage_is_2(prepared: Service, arguments: list[str]) -> None:
 
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert "Traceback" not in ran.stderr
+
+
+def test_help_shows_every_command_in_its_panel(prepared: Service) -> None:
+    shown = here(prepared, "--help").stdout
+
+    places = [shown.index(f" {panel} ") for panel in PANELS]
+    assert places == sorted(places)
+    assert "─ Commands ─" not in shown
+    assert {name for commands in PANELS.values() for name in (command.name for command in commands)} == set(
+        main.commands
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete_and_is_then_answered(prepared: Service, shell: str) -> None:
+    script = here(prepared, "completion", shell).stdout
+    asked = {"COMP_WORDS": "tollgram payments --status gr", "COMP_CWORD": "3" if shell != "fish" else "gr"}
+    answer = subprocess.run(
+        [*TOLLGRAM],
+        env=prepared.environment | asked | {"_TOLLGRAM_COMPLETE": f"{shell}_complete"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert f"_TOLLGRAM_COMPLETE={shell}_complete" in script
+    assert "granted" in answer.stdout
 
 
 class TestServe:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
@@ -64,6 +64,28 @@ class Metrics:
             "Events pushed, by what came of it",
             ["endpoint", "result"],
             registry=own,
+        )
+        # Asked for by one of several processes: what was seen last is what counts.
+        self.webhook_elsewhere = Gauge(
+            "telegram_webhook_elsewhere",
+            "Whether Telegram delivers a bot's updates to another address than ours, or to none",
+            ["bot_name"],
+            registry=own,
+            multiprocess_mode="mostrecent",
+        )
+        self.webhook_pending = Gauge(
+            "telegram_webhook_pending",
+            "A bot's updates that wait at Telegram",
+            ["bot_name"],
+            registry=own,
+            multiprocess_mode="mostrecent",
+        )
+        self.webhook_failed_at = Gauge(
+            "telegram_webhook_failed_timestamp_seconds",
+            "When Telegram last failed to deliver a bot's updates; 0: never",
+            ["bot_name"],
+            registry=own,
+            multiprocess_mode="mostrecent",
         )
         self._gauges = _Gauges(gauges)
 
