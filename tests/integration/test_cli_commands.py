@@ -4,7 +4,8 @@ import json
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -106,7 +107,7 @@ def test_a_shell_is_told_how_to_complete_and_is_then_answered(prepared: Service,
     script = here(prepared, "completion", shell).stdout
     asked = {"COMP_WORDS": "tollgram payments --status gr", "COMP_CWORD": "3" if shell != "fish" else "gr"}
     answer = subprocess.run(
-        [*TOLLGRAM],
+        [sys.executable, "-c", "import sys; sys.argv[0] = 'tollgram'; from entrypoints.cli import main; main()"],
         env=prepared.environment | asked | {"_TOLLGRAM_COMPLETE": f"{shell}_complete"},
         capture_output=True,
         text=True,
@@ -116,6 +117,13 @@ def test_a_shell_is_told_how_to_complete_and_is_then_answered(prepared: Service,
 
     assert f"_TOLLGRAM_COMPLETE={shell}_complete" in script
     assert "granted" in answer.stdout
+
+
+def test_plans_are_completed_out_of_the_catalog(prepared: Service) -> None:
+    asked = {"COMP_WORDS": "tollgram grant 1001 d", "COMP_CWORD": "3", "_TOLLGRAM_COMPLETE": "bash_complete"}
+    answer = here(prepared, environment=asked)
+
+    assert answer.stdout == "plain,day_pass\n"
 
 
 class TestServe:
@@ -352,13 +360,13 @@ def status(service: Service, path: str, token: str) -> int:
     return httpx.get(service.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code
 
 
-def here(prepared: Service, *arguments: str) -> Result:
+def here(prepared: Service, *arguments: str, environment: Mapping[str, str] | None = None) -> Result:
     """The command in this process, which is all that is left out: a new process each would take a minute."""
     with pytest.MonkeyPatch.context() as world:
         world.chdir(prepared.folder)
         for name in known_settings():
             world.delenv(name, raising=False)
-        for name, value in prepared.environment.items():
+        for name, value in {**prepared.environment, **(environment or {})}.items():
             world.setenv(name, value)
         ran = CliRunner().invoke(main, arguments, prog_name="tollgram")
     if ran.exception and not isinstance(ran.exception, SystemExit):

@@ -43,6 +43,9 @@ class SqliteKeeper:
 
     def put_back(self, backup: Path, step: Step, *, force: bool) -> Restored:
         """What was there is kept beside it under another name."""
+        aside: Path | None = None
+        with self._alone(force=force):
+            pass  # said before anything is copied
         with draft_of(self._database) as draft:
             with closing(_backup(backup)) as kept, closing(sqlite3.connect(draft)) as copy:
                 revision = require_known(_checked(kept, backup))
@@ -52,16 +55,19 @@ class SqliteKeeper:
                 copy.execute("PRAGMA journal_mode = DELETE")
                 _checked(copy, backup)
             sync(draft)
-            with self._alone(force=force) as aside:
-                if aside:
+            with self._alone(force=force) as living:
+                if living:
+                    # All of it in one file, so that one name is all there is to change.
+                    living.execute("PRAGMA journal_mode = DELETE")
+                    aside = self._aside()
                     self._database.rename(aside)
                 draft.replace(self._database)
             sync(self._database.parent)
         return Restored(revision=revision, aside=str(aside) if aside else None)
 
     @contextmanager
-    def _alone(self, *, force: bool) -> Iterator[Path | None]:
-        """Nobody else has the database open until the end; where it shall be kept, None where there is none."""
+    def _alone(self, *, force: bool) -> Iterator[sqlite3.Connection | None]:
+        """Nobody else has the database open until the end; None where there is none."""
         if not self._database.exists():
             yield None
             return
@@ -69,14 +75,18 @@ class SqliteKeeper:
             # Whoever uses it, be it idle, has a share in it that forbids this.
             with _busy_is(_in_use(self._database)):
                 living.execute("PRAGMA locking_mode = EXCLUSIVE")
-                living.execute("PRAGMA journal_mode = DELETE")
                 living.execute("BEGIN EXCLUSIVE")
-            if not force and living.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]:
+            filled = living.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+            living.execute("ROLLBACK")
+            if filled and not force:
                 raise BackupError(
                     f"The database {self._database} is not empty.",
                     "To have the backup take its place: --force. What is there is kept under another name.",
                 )
-            yield self._database.with_name(f"{self._database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+            yield living
+
+    def _aside(self) -> Path:
+        return self._database.with_name(f"{self._database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, by, decision, for_programs, plainly
+from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, by, decision, for_programs, plainly, plan_codes
 
 
 @click.group(invoke_without_command=True, epilog=EXIT_CODES)
@@ -26,7 +26,14 @@ def list_quarantine(as_json: bool) -> int:
 @quarantine.command("grant", epilog=EXIT_CODES)
 @click.argument("payment_id", metavar="PAYMENT")
 @decision
-@click.option("--plan", "plan_code", metavar="PLAN", default=None, help="The plan to open; otherwise the invoice's.")
+@click.option(
+    "--plan",
+    "plan_code",
+    metavar="PLAN",
+    shell_complete=plan_codes,
+    default=None,
+    help="The plan; else the invoice's.",
+)
 @click.option("--user", "user_id", metavar="USER", type=USER_ID, default=None, help="For whom; else who paid.")
 @plainly
 def grant_quarantined(
@@ -51,7 +58,7 @@ def refund_quarantined(payment_id: str, reason: str, actor: str | None) -> int:
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("user_id", metavar="USER", type=USER_ID)
-@click.argument("plan_code", metavar="PLAN")
+@click.argument("plan_code", metavar="PLAN", shell_complete=plan_codes)
 @decision
 @click.option("--duration", default=None, help='As "2 weeks" or "lifetime"; otherwise as long as the plan lasts.')
 @plainly

@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, for_programs, plainly
+from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, for_programs, plainly, plan_codes
 
 STATUSES = ("granted", "quarantined", "refund_pending", "refunded")
 METHODS = ("stars", "telegram", "stripe")
@@ -38,7 +38,7 @@ def user(user_id: int, limit: int, as_json: bool) -> int:
 @click.option("--user", "user_id", metavar="USER", type=USER_ID, help="Only who paid.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only with this end.")
 @click.option("--method", type=click.Choice(METHODS), help="Only paid this way.")
-@click.option("--plan", "plan_code", metavar="PLAN", help="Only for this plan.")
+@click.option("--plan", "plan_code", metavar="PLAN", shell_complete=plan_codes, help="Only for this plan.")
 @click.option("--since", metavar="TIME", help="Received on this day or at this RFC 3339 time, or later.")
 @click.option("--until", metavar="TIME", help="Received before it.")
 @click.option(

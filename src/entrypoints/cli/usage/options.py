@@ -41,3 +41,14 @@ def decision(command: Callable[P, None]) -> Callable[P, None]:
     """Who decides, and why; both go on the audit trail."""
     reason = click.option("--reason", required=True, help="Why; kept on the audit trail.")
     return reason(by(command))
+
+
+def plan_codes(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """For completion at the tab key: those of the catalog, none where it can't be read."""
+    from adapters.catalog_file import CatalogError, read_catalog
+    from entrypoints.settings import Settings, SettingsError
+
+    try:
+        return [code for code in read_catalog(Settings.load().catalog_path).plans if code.startswith(begun)]
+    except (CatalogError, SettingsError):
+        return []
