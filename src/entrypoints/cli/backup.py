@@ -4,7 +4,8 @@ from pathlib import Path
 
 from adapters.sql.backups import BackupError, keeper_of
 from entrypoints.cli.failure import WORKED, CommandError
-from entrypoints.cli.terminal import progress, say, show_json
+from entrypoints.cli.progress import progress
+from entrypoints.cli.terminal import say, show_json
 from entrypoints.settings import Settings
 
 KIB, MIB = 1 << 10, 1 << 20

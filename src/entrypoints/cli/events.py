@@ -7,8 +7,9 @@ from rich.table import Table
 from application.ports import Endpoint, EndpointState, NumberedNotice
 from domain.errors import Conflict
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
+from entrypoints.cli.listing import Listing
 from entrypoints.cli.moments import to_the_second
-from entrypoints.cli.terminal import Listing, say, show_json, show_table
+from entrypoints.cli.terminal import say, show_json, show_table
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container
 from entrypoints.event_webhooks import shown

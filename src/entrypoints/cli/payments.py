@@ -14,8 +14,9 @@ from domain.ids import PlanCode, UserId
 from domain.payment import Payment, PaymentStatus
 from entrypoints.charge_words import what_happened, what_to_do
 from entrypoints.cli.failure import FAILED, WORKED
+from entrypoints.cli.listing import Listing
 from entrypoints.cli.moments import read_moment, to_the_minute, to_the_second
-from entrypoints.cli.terminal import Listing, say, show_json
+from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.trail import show_trail
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container

@@ -10,9 +10,10 @@ from domain.ids import PaymentId, UserId
 from domain.payment import Payment, PaymentStatus
 from domain.returning import can_be_given_back
 from entrypoints.cli.failure import WORKED
+from entrypoints.cli.listing import Listing
 from entrypoints.cli.moments import to_the_minute, to_the_second
 from entrypoints.cli.refund import carried_out, who
-from entrypoints.cli.terminal import Listing, say, show_json
+from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.workplace import workplace
 
 PAGE = 200

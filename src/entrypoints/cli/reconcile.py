@@ -13,7 +13,8 @@ from domain.errors import ProviderUnavailable
 from domain.findings import Findings
 from entrypoints.cli.failure import FAILED, WORKED
 from entrypoints.cli.moments import read_moment
-from entrypoints.cli.terminal import Step, progress, say, show_json, tell
+from entrypoints.cli.progress import Step, progress
+from entrypoints.cli.terminal import say, show_json, tell
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from adapters.sql.backups import BackupError, keeper_of
 from adapters.sql.migrate import newest_revision
 from entrypoints.cli.failure import WORKED, CommandError
-from entrypoints.cli.terminal import progress, say
+from entrypoints.cli.progress import progress
+from entrypoints.cli.terminal import say
 from entrypoints.settings import Settings
 
 

@@ -9,10 +9,11 @@ from domain.entitlement import Entitlement
 from domain.ids import UserId
 from domain.payment import Payment
 from entrypoints.cli.failure import WORKED
+from entrypoints.cli.listing import Listing
 from entrypoints.cli.moments import to_the_minute
 from entrypoints.cli.payments import show_payments
 from entrypoints.cli.quarantine import HOW_TO_DECIDE, show_waiting
-from entrypoints.cli.terminal import Listing, say, show_json
+from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.trail import show_trail
 from entrypoints.cli.workplace import workplace
 from entrypoints.http.access_shapes import ServiceEntitlement

@@ -1,5 +1,6 @@
 """What the doctor says of one thing that it has looked at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,3 +19,14 @@ class Finding:
     subject: str
     finding: str
     remedy: str = ""
+
+
+def of_subject(
+    subject: str,
+) -> tuple[Callable[[str], Finding], Callable[[str, str], Finding], Callable[[str, str], Finding]]:
+    """What is good, what is to be looked at and what is wrong with it; the latter two with their remedies."""
+    return (
+        lambda finding: Finding(Verdict.GOOD, subject, finding),
+        lambda finding, remedy: Finding(Verdict.WARNING, subject, finding, remedy),
+        lambda finding, remedy: Finding(Verdict.WRONG, subject, finding, remedy),
+    )
