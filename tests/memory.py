@@ -12,6 +12,7 @@ from typing import Final
 from application.messages import Letter, Message
 from application.ports import (
     Attempts,
+    Causes,
     ChargeKey,
     Checkout,
     Checkouts,
@@ -134,6 +135,23 @@ class MemoryJournal(Journal):
 
     def record(self, *events: Event) -> None:
         self.events.extend(events)
+
+
+@dataclass(slots=True)
+class MemoryCauses(Causes):
+    """What was gone on with, in order; `now` is what is under way."""
+
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    now: str = ""
+
+    @contextmanager
+    def going_on(self, cause: str, what: str, **facts: str) -> Iterator[None]:
+        self.seen.append((cause, what))
+        self.now = cause
+        try:
+            yield
+        finally:
+            self.now = ""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from application.messages import InvoiceMessage, Letter
-from application.ports import Blocked, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
+from application.ports import Blocked, Causes, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
 from domain.events import Event, InvoiceSent, MessageGivenUp
 
 MAX_ATTEMPTS = 160
@@ -25,6 +25,7 @@ class DeliverOutbox:
     clock: Clock
     messenger: Messenger
     journal: Journal
+    causes: Causes
 
     def __call__(self, at_most: int) -> int:
         """How many letters were tried. Raises what our own code raised over one of them, once all were tried."""
@@ -32,12 +33,13 @@ class DeliverOutbox:
             letters = tx.outbox.claim(self.clock.now(), at_most=at_most, lease=LEASE)
         faults: list[Exception] = []
         for letter in letters:
-            try:
-                delivery = self.messenger.send(letter)
-            except Exception as fault:  # ours, not Telegram's: it holds up no other letter, and is not tried for ever
-                faults.append(fault)
-                delivery = TryLater(problem=type(fault).__name__)
-            self._note(letter, delivery)
+            with self.causes.going_on(letter.cause, "letter", bot=letter.bot, message=type(letter.message).__name__):
+                try:
+                    delivery = self.messenger.send(letter)
+                except Exception as fault:  # ours: it holds up no other letter, and is not tried for ever
+                    faults.append(fault)
+                    delivery = TryLater(problem=type(fault).__name__)
+                self._note(letter, delivery)
         if faults:
             raise faults[0]
         return len(letters)

@@ -65,11 +65,12 @@ class Settings:
     auto_refund: bool
     auto_refunds_per_hour: int
     reconcile_every: timedelta
-    webhook_check_every: timedelta
     event_endpoints: tuple[Endpoint, ...]
     event_private_allowed: bool
     passport_keys: Path | None
     support_contact: str | None
+    traces_to: str | None = field(repr=False)
+    traces_headers: Mapping[str, str] = field(repr=False)
     log_level: str
     log_format: str
 
@@ -112,7 +113,7 @@ class Settings:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
 
-    def webhook_of(self, bot: BotName) -> str:
+    def webhook_address(self, bot: BotName) -> str:
         """Where Telegram is to deliver the updates of that bot."""
         return f"{self.public_url}/api/v1/telegram/{bot}/webhook"
 
@@ -130,6 +131,7 @@ class Settings:
                 self.jwt_secret,
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
+                *self.traces_headers.values(),
                 *(b64encode(key).decode() for endpoint in self.event_endpoints for key in endpoint.secrets),
             )
             if secret
@@ -195,12 +197,13 @@ def _read(env: "_Reader") -> Settings:
         auto_refund=env.read("AUTO_REFUND", setting_values.one_of("certain", "off", fold=str.lower), "certain")
         == "certain",
         auto_refunds_per_hour=env.read("AUTO_REFUNDS_PER_HOUR", setting_values.whole(0, 100_000), 20),
-        webhook_check_every=timedelta(seconds=env.read("WEBHOOK_CHECK_SECONDS", setting_values.whole(0, 86400), 60)),
         reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
         event_endpoints=env.event_endpoints(private_allowed=private_allowed),
         event_private_allowed=private_allowed,
         passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
+        traces_to=env.read("OTEL_EXPORTER_OTLP_ENDPOINT", setting_values.address, None),
+        traces_headers=env.read("OTEL_EXPORTER_OTLP_HEADERS", setting_values.http_headers, {}),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),
     )

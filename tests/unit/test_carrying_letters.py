@@ -22,9 +22,14 @@ def write(service: Service, *messages: Message, to: UserId = ALICE) -> None:
 
 def deliver(service: Service, *deliveries: Delivery, at_most: int = 10) -> int:
     service.messenger.deliveries = deque(deliveries)
-    return DeliverOutbox(work=service.work, clock=service.clock, messenger=service.messenger, journal=service.journal)(
-        at_most
+    carry = DeliverOutbox(
+        work=service.work,
+        clock=service.clock,
+        messenger=service.messenger,
+        journal=service.journal,
+        causes=service.causes,
     )
+    return carry(at_most)
 
 
 def test_a_letter_that_arrived_is_not_sent_again() -> None:

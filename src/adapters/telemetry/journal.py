@@ -247,6 +247,10 @@ class LoggingJournal(Journal):
             unknown_to_provider=found.unknown_to_provider,
             drift=found.drift,
         )
+        if not dry_run:
+            kinds = {"other_facts": found.other_facts, "unknown_to_provider": found.unknown_to_provider}
+            for kind, number in {**kinds, "drift": found.drift}.items():
+                self.metrics.unexplained.labels(found.ledger, kind).inc(1 if number else 0)
 
     def _count(self, payment: Payment, result: str) -> None:
         if payment.charge.method is Method.STRIPE:

@@ -22,7 +22,7 @@ def set_webhook(only: str | None) -> int:
         raise SettingsError(problems)
     worst = WORKED
     for name, webhook in _webhooks(settings, only):
-        address = settings.webhook_of(name)
+        address = settings.webhook_address(name)
         try:
             webhook.set(address, settings.webhook_secrets[0])
             webhook.set_my_commands(Texts(support_contact=settings.support_contact))
@@ -38,7 +38,7 @@ def webhook_info(only: str | None, *, as_json: bool) -> int:
     settings = Settings.load()
     worst, told = WORKED, {}
     for name, webhook in _webhooks(settings, only):
-        expected = settings.webhook_of(name)
+        expected = settings.webhook_address(name)
         try:
             info = webhook.info()
         except BotApiError as problem:

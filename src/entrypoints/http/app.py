@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from adapters.telemetry.tracing import Tracing
 from domain.errors import Refusal
 from entrypoints import shapes
 from entrypoints.container import Container
@@ -28,6 +29,7 @@ from entrypoints.http import (
     webhook,
 )
 from entrypoints.http.bodies import json_text, long_json_text
+from entrypoints.http.counted import Counted
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -87,6 +89,7 @@ def create_app(container: Container) -> ASGIApp:
             for bot in container.bots().values():
                 bot.close()
             container.engine().dispose()
+            container.tracing().close()
 
     handed: Mapping[str, Callable[[], Any]] = {
         "callers": container.callers,
@@ -127,7 +130,16 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    return RequestIds(Options(app))
+    counted = Counted(Options(app), container.metrics())
+    return RequestIds(_traced(counted, container.tracing()))
+
+
+def _traced(app: ASGIApp, tracing: Tracing) -> ASGIApp:
+    if type(tracing) is Tracing:
+        return app
+    from entrypoints.http.traced import traced  # noqa: PLC0415 it loads OpenTelemetry
+
+    return traced(app, tracing)
 
 
 def _always(thing: Any) -> Provide:

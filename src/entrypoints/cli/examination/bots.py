@@ -44,7 +44,7 @@ def _bot(settings: Settings, name: BotName, token: str) -> Iterator[Finding]:
     else:
         yield Finding(Verdict.GOOD, subject, f"known to Telegram as @{me.username}")
         yield from _menu(subject, menu)
-        yield from _registration(settings, subject, settings.webhook_of(name), info)
+        yield from _registration(settings, subject, settings.webhook_address(name), info)
     finally:
         bot.close()
 
