@@ -72,7 +72,7 @@ from application.ports import (
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable
-from domain.events import Event
+from domain.events import Event, MessageSent
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PassportId, PaymentId, UserId
 from domain.invoice import Invoice
 from domain.money import Money
@@ -135,6 +135,11 @@ class MemoryJournal(Journal):
 
     def record(self, *events: Event) -> None:
         self.events.extend(events)
+
+    @property
+    def of_business(self) -> list[Event]:
+        """All but that a letter arrived."""
+        return [event for event in self.events if not isinstance(event, MessageSent)]
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from adapters.telemetry.metrics import Gauges
 from domain.ids import BotName
 
 EVERY_S = 60.0
+FIRST_AFTER_S = 5.0
+"""Whoever starts the service may set the webhook right afterwards."""
 REFUSES_TOKENS = (401, 404)
 log = structlog.get_logger("tollgram")
 

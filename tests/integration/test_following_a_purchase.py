@@ -1,9 +1,7 @@
 """Whatever a purchase leaves for later is found beside it: in the log by the request, in traces by the trace."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import run
 
 import pytest
 
@@ -14,7 +12,6 @@ from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import (
     JWT_SECRET,
     LOOPBACK,
-    ROOT,
     SIGNING_KEY,
     WEBHOOK_SECRET,
     Service,
@@ -64,6 +61,8 @@ def test_the_lines_of_a_letter_bear_the_id_of_the_request_that_wrote_it(
     assert issued["request_id"]
     assert sent["request_id"] == issued["request_id"]
     assert sent["invoice_id"] == issued["invoice_id"]
+    letter = only(purchase_lines(traced, event="message.sent", user_id=ada, message="InvoiceMessage"))
+    assert letter["request_id"] == issued["request_id"]
 
 
 def test_a_letter_that_nobody_takes_is_found_by_the_payment_that_it_confirms(
@@ -170,19 +169,3 @@ def test_a_collector_that_is_away_holds_up_nothing(telegram: SandboxServer, tmp_
         buy(service, telegram, ada)
 
         assert service.allowed(ada, "signals")
-
-
-def test_where_no_collector_is_named_nothing_of_opentelemetry_is_loaded(telegram: SandboxServer) -> None:
-    program = (
-        "import sys\n"
-        "from entrypoints.container import Container\n"
-        "from entrypoints.http.app import create_app\n"
-        "from entrypoints.settings import Settings\n"
-        f"settings = {{'TELEGRAM_BOT_TOKEN': '{BOT_TOKEN}', 'TELEGRAM_WEBHOOK_SECRET': 's', 'AUTH_JWT_SECRET': 'j' * 32,"
-        " 'INVOICE_SIGNING_KEYS': 'k' * 32}\n"
-        "create_app(Container(settings=Settings.read(settings, serving=True)))\n"
-        "print([name for name in sys.modules if name.startswith('opentelemetry')])\n"
-    )
-    done = run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-
-    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

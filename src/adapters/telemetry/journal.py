@@ -27,6 +27,7 @@ from domain.events import (
     InvoiceSent,
     LedgerCompared,
     MessageGivenUp,
+    MessageSent,
     NoticeNotPushed,
     NoticePushed,
     PaymentGranted,
@@ -212,6 +213,8 @@ class LoggingJournal(Journal):
             case CommandAnswered():
                 log.info("command.answered", name=event.name, user_id=event.user_id)
                 metrics.commands.labels(event.name).inc()
+            case MessageSent():
+                log.info("message.sent", user_id=event.chat_id, message=event.message, attempts=event.attempts)
             case MessageGivenUp():
                 log.error("message.given_up", user_id=event.chat_id, message=event.message, problem=event.problem)
                 metrics.errors.labels(event.bot).inc()

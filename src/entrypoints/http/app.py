@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from adapters.telemetry.tracing import Tracing
 from domain.errors import Refusal
 from entrypoints import shapes
+from entrypoints.console.routes import routes as console_routes
 from entrypoints.container import Container
 from entrypoints.http import (
     billing,
@@ -28,6 +29,7 @@ from entrypoints.http import (
     stripe_webhook,
     webhook,
 )
+from entrypoints.http.backstage import Backstage
 from entrypoints.http.bodies import json_text, long_json_text
 from entrypoints.http.counted import Counted
 from entrypoints.http.methods import Options
@@ -79,6 +81,7 @@ def create_app(container: Container) -> ASGIApp:
         finally:
             feed_desk.end()
             desk.close()
+            container.console().close()
             if stripe_desk:
                 stripe_desk.close()
             container.order_desk().close()
@@ -115,9 +118,17 @@ def create_app(container: Container) -> ASGIApp:
         "passport_desk": container.passport_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
+        "console": container.console,
+        "books": container.books,
+        "wicket": container.wicket,
+        "today_desk": container.today_desk,
+        "plan_desk": container.plan_desk,
+        "event_desk": container.event_desk,
+        "system_desk": container.system_desk,
     }
     app = Litestar(
-        route_handlers=ROUTES,
+        # Where nobody can sign in there is no console.
+        route_handlers=[*ROUTES, *(console_routes() if container.settings().console_users else ())],
         dependencies={
             "json_text": Provide(json_text),
             "long_json_text": Provide(long_json_text),
@@ -130,7 +141,8 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    counted = Counted(Options(app), container.metrics())
+    backstage = Backstage(Options(app), container.settings().operator_networks)
+    counted = Counted(backstage, container.metrics())
     return RequestIds(_traced(counted, container.tracing()))
 
 

@@ -1,4 +1,4 @@
-"""Setting it up: `doctor`, `catalog`, `webhook`, `passport`, `token`, `completion`."""
+"""Setting it up: `doctor`, `catalog`, `webhook`, `console`, `passport`, `token`, `completion`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +107,20 @@ def rotate_passport_keys(compromised: bool) -> int:
     return rotate_keys(compromised=compromised)
 
 
+@click.group(epilog=EXIT_CODES)
+def console() -> None:
+    """The operators' console, at /console."""
+
+
+@console.command("hash", epilog=EXIT_CODES)
+@plainly
+def hash_password() -> None:
+    """Print the hash of a password, for CONSOLE_USERS_JSON. It is asked for, or read from standard input."""
+    from entrypoints.cli.console import make_hash
+
+    click.echo(make_hash())
+
+
 @click.command(epilog=EXIT_CODES)
 @click.option("--user", "user_id", metavar="USER", type=USER_ID, required=True, help="The Telegram user id.")
 @click.option("--scope", "scopes", multiple=True, help="Repeated, or several separated by spaces.")
@@ -144,4 +158,4 @@ def completion(context: click.Context, shell: str) -> None:
     click.echo(script(context.find_root().command, shell))
 
 
-COMMANDS = (doctor, catalog, webhook, passport, token, completion)
+COMMANDS = (doctor, catalog, webhook, console, passport, token, completion)
