@@ -39,6 +39,7 @@ from adapters.telemetry.tracing import Tracing
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
 from adapters.webhooks.receiver import HttpReceiver
 from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, ListPayments
+from application.charge_story import TellCharge
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
 from application.feed import NoteEnds, ReadFeed
@@ -405,6 +406,7 @@ class Container(containers.DeclarativeContainer):
     find_payments = providers.Singleton(FindPayments, work)
     show_payment = providers.Singleton(ShowPayment, work)
     find_payment_events = providers.Singleton(FindPaymentEvents, work)
+    tell_charge = providers.Singleton(TellCharge, work, clock)
 
     read_feed = providers.Singleton(ReadFeed, work, clock)
     feed_desk = providers.Singleton(FeedDesk, read_feed, feed_bell)

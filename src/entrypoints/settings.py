@@ -22,6 +22,7 @@ from entrypoints.setting_values import Network
 Value = TypeVar("Value")
 
 TELEGRAM_API = "https://api.telegram.org"
+STRIPE_API = "https://api.stripe.com"
 _ALTERNATIVES = {"TELEGRAM_BOT_TOKEN": ("TELEGRAM_BOT_TOKENS_JSON",), "AUTH_JWT_SECRET": ("AUTH_JWKS",)}
 """What is wrong and stands in for another is not told as missing, too."""
 _LINE_BREAKS = str.maketrans("\r\n\t", "   ")

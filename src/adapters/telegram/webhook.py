@@ -51,6 +51,10 @@ class BotIdentity(msgspec.Struct, frozen=True):
     username: str = ""
 
 
+class BotCommand(msgspec.Struct, frozen=True):
+    command: str
+
+
 @dataclass(frozen=True, slots=True)
 class BotApiWebhook:
     """For whoever sets the service up. Every method raises Refused or Unreachable."""
@@ -87,6 +91,11 @@ class BotApiWebhook:
 
     def get_me(self) -> BotIdentity:
         return _convert(self.bot.call(Call("getMe", {})), BotIdentity)
+
+    def get_my_commands(self) -> list[str]:
+        """The names of the commands in the default menu."""
+        offered = _convert(self.bot.call(Call("getMyCommands", {})), list[BotCommand])
+        return [command.command for command in offered]
 
     def set_my_commands(self, texts: Texts) -> None:
         """Put the menu of commands into every chat, in each language that there are words for.

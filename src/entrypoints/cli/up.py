@@ -11,24 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 
 import httpx
 
 from adapters.catalog_file import read_catalog
 from adapters.clock import SystemClock
-from adapters.passports.rotation import rotate
 from adapters.passwords import SALT_BYTES, PasswordHash
 from adapters.tokens import TokenMaker
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
-from entrypoints.cli.serving import require_free
+from entrypoints.cli.first_run import VAR, settings_of_a_run, write_privately
+from entrypoints.cli.listening import require_free
 from entrypoints.cli.terminal import say
-from entrypoints.settings import TELEGRAM_API, Settings, given_settings, written_settings
+from entrypoints.settings import TELEGRAM_API, Settings
 
-VAR = Path("var")
-MADE_UP = VAR / "secrets.env"
-PASSPORT_KEYS = VAR / "passport-keys.json"
 DEMO_TOKEN = VAR / "demo-token"
 HOST = "127.0.0.1"
 READY_WITHIN_S = 120.0
@@ -36,8 +32,6 @@ READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 25.0
 TRY_EVERY_S = 0.05
 CONSOLE_USER = "demo"
-SECRETS = ("TELEGRAM_WEBHOOK_SECRET", "INVOICE_SIGNING_KEYS", "AUTH_JWT_SECRET")
-"""What is made up on the first run and kept in var/secrets.env, where the operator has set nothing."""
 
 _TOLLGRAM = (sys.executable, "-c", "from entrypoints.cli import main; main()")
 _Process = subprocess.Popen[bytes]
@@ -102,7 +96,7 @@ class _Run:
     sandbox_port: int
 
     def run(self) -> None:
-        values = _settings(self.port)
+        values = settings_of_a_run(f"http://{HOST}:{self.port}")
         demo = not (values.get("TELEGRAM_BOT_TOKEN") or values.get("TELEGRAM_BOT_TOKENS_JSON"))
         self._require_ports(demo=demo)
         visitor = ""
@@ -237,7 +231,7 @@ class _Run:
                 "then start again; README.md tells how.",
             ]
         if token := _token(settings):
-            _write_privately(DEMO_TOKEN, token)
+            write_privately(DEMO_TOKEN, token)
             user = "1001" if demo else "USER_ID"
             lines += [
                 "",
@@ -247,45 +241,6 @@ class _Run:
             ]
         lines += ["", "Stop with Ctrl-C."]
         say("\n" + "\n".join(f"  {line}" if line else "" for line in lines) + "\n", err=True)
-
-
-def _settings(port: int) -> dict[str, str]:
-    """The operator's settings, and made-up secrets where there are none. Raises SettingsError."""
-    given = {name: value for name, value in given_settings().items() if value}
-    kept = {name: value for name, value in written_settings(MADE_UP).items() if value}
-    wanted = [
-        name for name in SECRETS if name not in given and not (name == "AUTH_JWT_SECRET" and "AUTH_JWKS" in given)
-    ]
-    made_up = {name: kept.get(name) or secrets.token_urlsafe(48) for name in wanted}
-    if any(name not in kept for name in wanted):
-        _write_privately(MADE_UP, "".join(f"{name}={value}\n" for name, value in {**kept, **made_up}.items()))
-    elif wanted:
-        MADE_UP.chmod(0o600)
-    values = {**made_up, **given}
-    if "PASSPORT_KEYS" not in given:
-        values["PASSPORT_KEYS"] = str(_passport_keys())
-    values.setdefault("PUBLIC_URL", f"http://{HOST}:{port}")
-    if sys.stdout.isatty():
-        values.setdefault("LOG_FORMAT", "console")
-    return values
-
-
-def _passport_keys() -> Path:
-    """Made on the first run, as the secrets are."""
-    if not PASSPORT_KEYS.exists():
-        rotate(PASSPORT_KEYS, SystemClock().now())
-    PASSPORT_KEYS.chmod(0o600)
-    return PASSPORT_KEYS
-
-
-def _write_privately(path: Path, text: str) -> None:
-    """Whole or not at all, and never for others' eyes."""
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def _hash(password: str) -> str:
