@@ -84,7 +84,7 @@ drill: $(INSTALLED)  ## real processes die under load, and no money is lost; ARG
 requirements: $(INSTALLED)  ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes the newest
 	$(PIN) --output-file requirements/run.txt pyproject.toml
 	$(PIN) --output-file requirements/dev.txt pyproject.toml --group dev
-	$(PIN) --output-file requirements/bench.txt pyproject.toml --group bench
+	$(PIN) --output-file requirements/bench.txt --constraint requirements/dev.txt pyproject.toml --group dev --group bench
 	$(PIN) --output-file requirements/uv.txt requirements/uv.in
 
 .PHONY: clean

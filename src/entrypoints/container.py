@@ -61,7 +61,7 @@ from domain.money import STARS
 from domain.payload import PayloadSigner
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
-from entrypoints.http.checks import CheckDesk
+from entrypoints.http.checks import CheckDesk, itself
 from entrypoints.http.feed_desk import FeedDesk
 from entrypoints.http.grants import GrantDesk
 from entrypoints.http.lane import Lane
@@ -330,11 +330,13 @@ class Container(containers.DeclarativeContainer):
     carry_refunds = providers.Singleton(CarryRefunds, work, clock, ids, refunder, journal)
     forget_updates = providers.Singleton(ForgetUpdates, work, clock)
     deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal)
+    check_features = providers.Singleton(CheckFeatures, work, clock)
     check_desk = providers.Singleton(
         CheckDesk,
         check=providers.Singleton(CheckFeature, work, clock),
         explain=providers.Singleton(ExplainFeature, work, clock),
-        check_all=providers.Singleton(CheckFeatures, work, clock),
+        check_all=check_features,
+        lane=providers.Singleton(Lane, "checks", check_features, itself, only_reads=True),
     )
     speaking_bots = providers.Callable(_speaking_bots, settings)
     grant_by_hand = providers.Singleton(GrantByHand, work, clock, ids, shop, journal, speaking_bots)

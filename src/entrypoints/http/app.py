@@ -1,5 +1,6 @@
 """The HTTP application: every route, and what each is handed."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,6 +32,7 @@ from entrypoints.http.bodies import json_text, long_json_text
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
+from entrypoints.http.shortcuts import Shortcut, Shortcuts
 
 ROUTES: Sequence[Any] = (
     webhook.receive_update,
@@ -77,6 +79,7 @@ def create_app(container: Container) -> ASGIApp:
         finally:
             feed_desk.end()
             desk.close()
+            container.check_desk().close()
             if stripe_desk:
                 stripe_desk.close()
             container.order_desk().close()
@@ -127,7 +130,23 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    return RequestIds(Options(app))
+    return RequestIds(Shortcuts(Options(app), _shortcuts(container)))
+
+
+def _shortcuts(container: Container) -> Sequence[Shortcut]:
+    door, desk = container.door(), container.update_desk()
+    callers, check_desk = container.callers(), container.check_desk()
+
+    async def update(request: webhook.AnyRequest, bot: str) -> bytes:
+        return await webhook.take_update(request, bot, door, desk)
+
+    async def feature(request: checks.AnyRequest, user_id: str, feature: str) -> bytes:
+        return await checks.check_feature(request, user_id, feature, callers, check_desk)
+
+    return (
+        Shortcut("POST", re.compile(r"/api/v1/telegram/([^/]+)/webhook"), update),
+        Shortcut("GET", re.compile(r"/internal/v1/users/([^/]+)/features/([^/]+)"), feature),
+    )
 
 
 def _always(thing: Any) -> Provide:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import InternalServerException
 
 from domain.errors import InvalidRequest, TooLarge
 from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
@@ -38,15 +37,16 @@ async def read_body(request: Request[Any, Any, Any], at_most: int = MAX_BODY_BYT
         raise UnsupportedMediaType("Compressed bodies are not taken.")
     if int(request.headers.get("content-length", "0")) > at_most:
         raise TooLarge(f"The body is larger than {at_most} bytes.")
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > at_most:
-                raise TooLarge(f"The body is larger than {at_most} bytes.")
-            chunks.append(chunk)
-    except InternalServerException:  # so the framework calls it; no fault of ours, and nothing to alert anybody for
-        raise InvalidRequest("The body broke off.") from None
+    chunks, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise InvalidRequest("The body broke off.")
+        chunk, more = message["body"], message["more_body"]
+        size += len(chunk)
+        if size > at_most:
+            raise TooLarge(f"The body is larger than {at_most} bytes.")
+        chunks.append(chunk)
     return b"".join(chunks)
 
 

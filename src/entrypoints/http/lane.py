@@ -1,4 +1,4 @@
-"""Group commit: what arrives while one batch is being written joins the next, so that many share one commit."""
+"""Many at once: what arrives while one batch is under way joins the next, so that many share one commit or one read."""
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -10,12 +10,15 @@ from typing import Generic, TypeVar
 import structlog
 
 from adapters.telemetry.logs import in_batch
+from domain.errors import Unavailable
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
 
 MOST_AT_ONCE = 64
+MOST_WAITING = 2048
+"""Whoever comes after so many is told at once that it can't be done now: they would wait too long to be of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +29,36 @@ class _Waiting(Generic[Item, Answer]):
 
 
 class Lane(Generic[Item, Key, Answer]):
-    """One writer for one kind of work. An item by itself is written at once; nothing waits to fill a batch.
+    """One thread for one kind of work. An item by itself is worked on at once; nothing waits to fill a batch.
 
     `work` takes several items and gives each one's answer by its key, all of them or an exception. Items of a batch
-    that failed are tried again one by one, so that a bad one fails alone.
+    that failed are tried again one by one, so that a bad one fails alone. Of a lane that only reads none is, where the
+    database is away: it would be for each of them.
     """
 
     def __init__(
-        self, name: str, work: Callable[[Sequence[Item]], Mapping[Key, Answer]], key: Callable[[Item], Key]
+        self,
+        name: str,
+        work: Callable[[Sequence[Item]], Mapping[Key, Answer]],
+        key: Callable[[Item], Key],
+        *,
+        only_reads: bool = False,
     ) -> None:
         self._work = work
         self._key = key
+        self._only_reads = only_reads
         self._thread = ThreadPoolExecutor(1, name)
         self._queue: list[_Waiting[Item, Answer]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Answer:
-        """The item's answer, once it is committed. Raises what `work` raises for it.
+        """The item's answer, once it is committed. Raises what `work` raises for it, and Unavailable where too many
+        wait already.
 
-        Who gives up waiting is left out where its item is not being written yet.
+        Who gives up waiting is left out where its item is not being worked on yet.
         """
+        if len(self._queue) >= MOST_WAITING:
+            raise Unavailable("Too much is asked at once. Nothing was changed; try again.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
         self._queue.append(_Waiting(item, request_id, answer))
@@ -55,7 +68,7 @@ class Lane(Generic[Item, Key, Answer]):
         return await answer
 
     def close(self) -> None:
-        """Let what is being written end, and write nothing more."""
+        """Let what is under way end, and begin nothing more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _write(self) -> None:
@@ -72,10 +85,11 @@ class Lane(Generic[Item, Key, Answer]):
         try:
             answers = await loop.run_in_executor(self._thread, copy_context().run, self._work_on, batch)
         except Exception as error:
-            if not alone:
+            if not alone and not (self._only_reads and isinstance(error, Unavailable)):
                 return False
-            if not batch[0].answer.done():
-                batch[0].answer.set_exception(error)
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
         else:
             for waiting in batch:
                 if not waiting.answer.done():

@@ -120,18 +120,21 @@ class UpdateDesk:
             raise
         except Exception as fault:
             await self._keep(authentic, type(fault).__name__, fault)
-            reply = NO_CALL
-        self.wake_relay()
+            return NO_CALL
+        if not isinstance(update.content, PreCheckout):  # which writes no letter
+            self.wake_relay()
         return reply
 
     async def _take(self, authentic: AuthenticUpdate, update: Update, began: float) -> bytes:
         match update.content:
             case PreCheckout():
-                self._name_in_every_line(update.content)
                 return await self._judge(update.content, update, began)
             case Charge():
-                self._name_in_every_line(update.content)
-                await self.charges.submit(update.content)
+                try:
+                    await self.charges.submit(update.content)
+                except Exception:
+                    self._name_in_every_line(update.content)
+                    raise
                 self.metrics.payment_processing.observe(perf_counter() - began)
             case Refund():
                 await self._run(self.record_refund, update.content)
@@ -154,7 +157,7 @@ class UpdateDesk:
         await self._run(self.keep_report, report, problem, fault)
 
     def _name_in_every_line(self, money: PreCheckout | Charge) -> None:
-        """Whatever is logged of this request from here on, errors too, says whose purchase, which plan, how much."""
+        """Whatever is logged of this request's failure says whose purchase, which plan, how much."""
         terms = signed_terms(self.judge_pre_checkouts.shop.signer, money.payload, money.bot)
         bind_contextvars(
             user_id=money.payer,
@@ -169,6 +172,7 @@ class UpdateDesk:
             async with asyncio.timeout(left_s):
                 objection = await self.pre_checkouts.submit(query)
         except Exception as error:
+            self._name_in_every_line(query)
             log.error("pre_checkout.failed", problem=type(error).__name__, exc_info=error)
             self.metrics.errors.labels(query.bot).inc()
             objection = self.judge_pre_checkouts.undecided(query)
@@ -189,19 +193,19 @@ class UpdateDesk:
 async def receive_update(
     request: AnyRequest, bot: FromPath[str], door: Handed[Door], desk: Handed[UpdateDesk]
 ) -> Response[bytes]:
-    return await _receive(request, bot, door, desk)
+    return Response(await take_update(request, bot, door, desk), media_type="application/json")
 
 
 @post("/api/v1/telegram/webhook", status_code=200)
 async def receive_update_of_main(request: AnyRequest, door: Handed[Door], desk: Handed[UpdateDesk]) -> Response[bytes]:
-    return await _receive(request, "main", door, desk)
+    return Response(await take_update(request, "main", door, desk), media_type="application/json")
 
 
-async def _receive(request: AnyRequest, bot: str, door: Door, desk: UpdateDesk) -> Response[bytes]:
+async def take_update(request: AnyRequest, bot: str, door: Door, desk: UpdateDesk) -> bytes:
+    """The reply, by whichever way the request came."""
     authentic = await door.admit(request, bot)
     try:
-        reply = await desk.take(authentic)
+        return await desk.take(authentic)
     except Exception:
         desk.metrics.errors.labels(authentic.bot).inc()
         raise
-    return Response(reply, media_type="application/json")

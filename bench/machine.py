@@ -1,0 +1,86 @@
+"""Which part runs where: servers on one core, load and database on the other."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from bench import load
+from tests.postgres import free_port
+
+ROOT = Path(__file__).parents[1]
+READY_WITHIN_S = 60.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+_UVICORN = ("-m", "uvicorn", "--factory", "--http", "httptools", "--log-level", "warning", "--no-access-log")
+
+
+def cores() -> tuple[int, int]:
+    """That of the servers, and that of load and database; one and the same where there is only one."""
+    mine = sorted(os.sched_getaffinity(0))
+    return mine[0], mine[-1]
+
+
+def stay_on(core: int) -> None:
+    """This process, and whatever it starts from here on."""
+    os.sched_setaffinity(0, {core})
+
+
+def described() -> str:
+    """What the figures were taken on."""
+    with Path("/proc/cpuinfo").open() as told:
+        model = next((line.partition(":")[2].strip() for line in told if line.startswith("model name")), "unknown")
+    return f"{os.cpu_count()} cores of {model}, {platform.system()}, Python {platform.python_version()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running HTTP server."""
+
+    port: int
+    pid: int
+
+    def asked(self, requests: Sequence[bytes]) -> load.Measured:
+        return load.measure(self.port, requests)
+
+    def cpu_s(self) -> float:
+        """Processor time that it has used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory_mb(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+@contextmanager
+def served(app: str, settings: Mapping[str, str], core: int, ready: str = "/health/ready") -> Iterator[Server]:
+    """One process on a free port, the same server program for everybody."""
+    port = free_port()
+    command = [sys.executable, *_UVICORN, "--port", str(port), app]
+    environment = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    os.sched_setaffinity(process.pid, {core})
+    try:
+        _wait_for(process, f"http://127.0.0.1:{port}{ready}")
+        yield Server(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{url} does not answer")
