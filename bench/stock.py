@@ -38,16 +38,16 @@ _WIDE = 100_000_000_000
 """Numbers from here on are all of one width, as ids are."""
 
 
-def settings(database_url: str) -> dict[str, str]:
+def settings(database_url: str, telegram: str = "http://127.0.0.1:9") -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "CATALOG_PATH": str(CATALOG),
         "TELEGRAM_BOT_TOKEN": "1:" + "a" * 35,
         "TELEGRAM_WEBHOOK_SECRET": SECRET,
-        "TELEGRAM_API_BASE": "http://127.0.0.1:9",
+        "TELEGRAM_API_BASE": telegram,
         "AUTH_JWT_SECRET": KEY,
         "INVOICE_SIGNING_KEYS": KEY,
-        "LOG_LEVEL": "ERROR",
+        "LOG_LEVEL": "INFO",
     }
 
 

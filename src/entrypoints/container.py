@@ -16,6 +16,7 @@ from adapters.clock import SystemClock
 from adapters.ids import RandomIds
 from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
+from adapters.sql.column_types import POSTGRESQL
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
@@ -252,6 +253,12 @@ def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
     return pushers
 
 
+def _writers(engine: Engine) -> int:
+    """How many batches of one kind are written at once: while PostgreSQL works on one, Python works on the other.
+    SQLite has one writer, whom a second could only wait for."""
+    return 2 if engine.dialect.name == POSTGRESQL else 1
+
+
 def _readiness(database: SqlGauges) -> Readiness:
     return Readiness(database.schema_revision, database.expected_revision)
 
@@ -314,7 +321,8 @@ class Container(containers.DeclarativeContainer):
     settle_charges = providers.Singleton(
         SettleCharges, work, clock, ids, shop, journal, providers.Callable(_automatic_refunds, settings)
     )
-    charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"))
+    writers = providers.Callable(_writers, engine)
+    charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"), batches_at_once=writers)
     follow_charge = providers.Singleton(FollowCharge, work, clock, ids, journal)
     keep_stripe_event = providers.Singleton(KeepStripeEvent, work, clock, journal)
     record_refund = providers.Singleton(RecordRefund, work, clock, ids, journal)
@@ -383,7 +391,9 @@ class Container(containers.DeclarativeContainer):
     update_desk = providers.Singleton(
         UpdateDesk,
         judge_pre_checkouts=judge_pre_checkouts,
-        pre_checkouts=providers.Singleton(Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id")),
+        pre_checkouts=providers.Singleton(
+            Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id"), batches_at_once=writers
+        ),
         charges=charges,
         record_refund=record_refund,
         answer_message=answer_message,

@@ -12,7 +12,7 @@ from application.updates import ForgetUpdates
 CARRIERS = 4
 AT_ONCE = 1
 IDLE_S = 0.5
-REST_S = 0.05
+REST_S = 0.1
 AFTER_TROUBLE_S = 2.0
 TIDY_EVERY_S = 3600.0
 ASK_AGAIN_S = 30.0

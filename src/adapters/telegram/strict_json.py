@@ -26,8 +26,10 @@ def parse(body: bytes | str) -> Document:
         collected = dict(pairs)
         if len(collected) != len(pairs):
             doubled = True
+        if "".join(collected).isascii():
+            return collected
         # Half a surrogate pair as a key would stop whoever reads its neighbours; we name no field so.
-        return {key: value for key, value in collected.items() if key.isascii() or _encodable(key)}
+        return {key: value for key, value in collected.items() if _encodable(key)}
 
     try:
         # Decoded here: json.loads would take UTF-16 and lone surrogates too.

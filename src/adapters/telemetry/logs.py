@@ -93,7 +93,13 @@ def _hide(secrets: tuple[str, ...]) -> Processor:
     """The last fence: nothing that got past all care before it shows a secret."""
 
     def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return {key: _without(value, secrets) for key, value in event.items()}
+        plain = {key: _plain(value) for key, value in event.items()}
+        # Looked for in all at once: nearly never is there one.
+        together = "\0".join([value for value in plain.values() if isinstance(value, str)])
+        for secret in secrets:
+            if secret in together:
+                plain = {key: _without(secret, value) for key, value in plain.items()}
+        return plain
 
     return hide
 
@@ -108,11 +114,13 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return _JSON.encode(event)
 
 
-def _without(value: object, secrets: tuple[str, ...]) -> object:
+def _plain(value: object) -> str | float | None:
     if isinstance(value, (int, float, bool)) or value is None:
         return value
     text = value if isinstance(value, str) else str(value)
-    for secret in secrets:
-        text = text.replace(secret, HIDDEN)
     # A lone surrogate can't be written as UTF-8.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _without(secret: str, value: str | float | None) -> str | float | None:
+    return value.replace(secret, HIDDEN) if isinstance(value, str) else value

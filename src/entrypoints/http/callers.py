@@ -13,6 +13,7 @@ from adapters.tokens import Token, TokenVerifier
 from application.ports import Clock
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import BotName, UserId
+from entrypoints.http.headers import all_of
 
 REMEMBERED_FOR = timedelta(seconds=10)
 """No longer, so that a key that is taken out of use is soon believed no more."""
@@ -70,7 +71,7 @@ class Callers:
         return credentials
 
     def _credentials(self, request: Request[Any, Any, Any]) -> tuple[str, str]:
-        presented = request.headers.getall("authorization", [])
+        presented = all_of(request, b"authorization")
         if len(presented) != 1:
             raise Unauthenticated("An Authorization header is needed: a Bearer token, or a Mini App's init data (tma).")
         scheme, _, credentials = presented[0].partition(" ")
