@@ -16,9 +16,9 @@ from bench import load
 from tests.postgres import free_port
 
 ROOT = Path(__file__).parents[1]
-READY_WITHIN_S = 60.0
-_TICKS = os.sysconf("SC_CLK_TCK")
+READY_WITHIN_S = 120.0
 _UVICORN = ("-m", "uvicorn", "--factory", "--http", "httptools", "--log-level", "warning", "--no-access-log")
+_AS_WE_SERVE = ("--no-proxy-headers", "--no-server-header")
 
 
 def cores() -> tuple[int, int]:
@@ -36,7 +36,7 @@ def described() -> str:
     """What the figures were taken on."""
     with Path("/proc/cpuinfo").open() as told:
         model = next((line.partition(":")[2].strip() for line in told if line.startswith("model name")), "unknown")
-    return f"{os.cpu_count()} cores of {model}, {platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores ({model}), {platform.system()}, Python {platform.python_version()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,12 @@ class Server:
     port: int
     pid: int
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def asked(self, requests: Sequence[bytes]) -> load.Measured:
         return load.measure(self.port, requests)
-
-    def cpu_s(self) -> float:
-        """Processor time that it has used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text()
@@ -60,12 +59,22 @@ class Server:
 
 
 @contextmanager
-def served(app: str, settings: Mapping[str, str], core: int, ready: str = "/health/ready") -> Iterator[Server]:
-    """One process on a free port, the same server program for everybody."""
+def served(app: str, settings: Mapping[str, str], core: int, ready: str) -> Iterator[Server]:
+    """An ASGI application, by the same server program for everybody."""
     port = free_port()
-    command = [sys.executable, *_UVICORN, "--port", str(port), app]
-    environment = {**os.environ, **settings, "PYTHONPATH": f"{ROOT}:/tmp/exp"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    with program([*_UVICORN, *_AS_WE_SERVE, "--port", str(port), app], settings, core, port, ready) as server:
+        yield server
+
+
+@contextmanager
+def program(
+    arguments: Sequence[str], settings: Mapping[str, str], core: int, port: int, ready: str
+) -> Iterator[Server]:
+    """One Python process that listens on that port, once it answers at `ready`."""
+    environment = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
     os.sched_setaffinity(process.pid, {core})
     try:
         _wait_for(process, f"http://127.0.0.1:{port}{ready}")
@@ -79,7 +88,7 @@ def _wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
     until = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            if httpx.get(url, trust_env=False).status_code in (200, 404):
+            if httpx.get(url, trust_env=False).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

@@ -5,10 +5,8 @@ Buyer number n has invoice n. The first ones have paid and hold their plan; the 
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Select, Table, cast, insert, literal, select, text
@@ -38,7 +36,7 @@ _WIDE = 100_000_000_000
 """Numbers from here on are all of one width, as ids are."""
 
 
-def settings(database_url: str, telegram: str = "http://127.0.0.1:9") -> dict[str, str]:
+def settings(database_url: str, telegram: str) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "CATALOG_PATH": str(CATALOG),
@@ -221,8 +219,3 @@ def _id(prefix: str, numbers: Select[Any]) -> ColumnElement[str]:
 
 def _as_column(value: Any, table: Table, name: str) -> ColumnElement[Any]:
     return value if isinstance(value, ColumnElement) else cast(literal(value, table.c[name].type), table.c[name].type)
-
-
-@contextmanager
-def sqlite(folder: Path, *, holders: int, buyers: int) -> Iterator[Stock]:
-    yield Stock.filled(f"sqlite:///{folder}/bench-{holders}.db", holders=holders, buyers=buyers)
