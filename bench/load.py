@@ -29,7 +29,7 @@ def measure(port: int, requests: Sequence[bytes], *, connections: int = CONNECTI
     open_now: dict[int, socket.socket] = {}
     began: dict[int, float] = {}
     durations: list[float] = []
-    for _ in range(connections):
+    for _ in range(min(connections, len(requests))):
         connection = socket.create_connection(("127.0.0.1", port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         poll.register(connection.fileno(), select.EPOLLIN)

@@ -15,6 +15,7 @@ APP = "entrypoints.http.server:app"
 DRAIN_WITHIN_S = 20
 IDLE_CONNECTION_S = 75
 """Longer than whoever calls keeps an idle connection: none is closed under a call that has just begun."""
+CONNECTIONS = 65_536
 PORTS_TRIED = 100
 HIGHEST_PORT = 65535
 
@@ -22,6 +23,7 @@ HIGHEST_PORT = 65535
 def serve(*, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises SettingsError, CatalogError or CommandError before anything listens."""
     _stop_in_peace()
+    _make_room()
     settings = Settings.load(serving=True)
     require_free(host, port, "tollgram serve --port {port}")
 
@@ -115,6 +117,19 @@ def _obstacle(family: socket.AddressFamily, host: str | int, port: int) -> str:
         except OSError as problem:
             return (problem.strerror or "not free").lower()
     return ""
+
+
+def _make_room() -> None:
+    """For as many connections as the system grants us, each being an open file: by default often no more than 1024, and
+    some callers are slow, or hold the line on purpose."""
+    try:
+        import resource
+    except ImportError:
+        return  # not on this system
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = CONNECTIONS if most == resource.RLIM_INFINITY else min(CONNECTIONS, most)
+    if now != resource.RLIM_INFINITY and now < room:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (room, most))
 
 
 def _stop_in_peace() -> None:
