@@ -16,6 +16,8 @@ from bench import load
 from tests.postgres import free_port
 
 ROOT = Path(__file__).parents[1]
+INSTALLED = str(ROOT / ".venv/bin/python")
+"""Where the service is installed, without what its peers bring along and Litestar would load where it finds it."""
 READY_WITHIN_S = 120.0
 _UVICORN = ("-m", "uvicorn", "--factory", "--http", "httptools", "--log-level", "warning", "--no-access-log")
 _AS_WE_SERVE = ("--no-proxy-headers", "--no-server-header")
@@ -59,21 +61,31 @@ class Server:
 
 
 @contextmanager
-def served(app: str, settings: Mapping[str, str], core: int, ready: str) -> Iterator[Server]:
+def served(
+    app: str, settings: Mapping[str, str], core: int, ready: str, *, where: str = sys.executable
+) -> Iterator[Server]:
     """An ASGI application, by the same server program for everybody."""
     port = free_port()
-    with program([*_UVICORN, *_AS_WE_SERVE, "--port", str(port), app], settings, core, port, ready) as server:
+    with program(
+        [*_UVICORN, *_AS_WE_SERVE, "--port", str(port), app], settings, core, port, ready, where=where
+    ) as server:
         yield server
 
 
 @contextmanager
 def program(
-    arguments: Sequence[str], settings: Mapping[str, str], core: int, port: int, ready: str
+    arguments: Sequence[str],
+    settings: Mapping[str, str],
+    core: int,
+    port: int,
+    ready: str,
+    *,
+    where: str = sys.executable,
 ) -> Iterator[Server]:
     """One Python process that listens on that port, once it answers at `ready`."""
     environment = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+        [where, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     )
     os.sched_setaffinity(process.pid, {core})
     try:

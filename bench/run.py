@@ -96,7 +96,7 @@ def starting(figures: Figures) -> None:
         times = []
         for _ in range(STARTS):
             began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
+            subprocess.run([machine.INSTALLED, "-c", command], check=True, capture_output=True)
             times.append(time.perf_counter() - began)
         least[name] = min(times)
     figures.ratio(Target("time of tollgram --help / bare Python", most=5), least["help"] / least["python"])

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.machine import Server, cores, program, served, stay_on
+from bench.machine import INSTALLED, Server, cores, program, served, stay_on
 from bench.stock import Stock, settings
 from tests.postgres import free_port, running_postgres
 
@@ -65,7 +65,10 @@ def prepared(*, buyers: int, grown: int) -> Iterator[Stage]:
 
         def ours(stock: Stock) -> Ours:
             given = settings(stock.url, telegram.url)
-            return Ours(stock=stock, server=stack.enter_context(served(OURS, given, server_core, "/health/ready")))
+            return Ours(
+                stock=stock,
+                server=stack.enter_context(served(OURS, given, server_core, "/health/ready", where=INSTALLED)),
+            )
 
         def bot(name: str, stock: Stock) -> Server:
             port = free_port()
