@@ -48,7 +48,7 @@ class Door:
 
     def call(self, token: str, scope: str = READ) -> str:
         headers = [(b"authorization", f"Bearer {token}".encode())]
-        request: Request[Any, Any, Any] = Request({"type": "http", "headers": headers, "state": {}})  # type: ignore[arg-type,typeddict-item]
+        request: Request[Any, Any, Any] = Request({"type": "http", "headers": headers, "state": {}})  # type: ignore[arg-type]
         return asyncio.run(self.callers.service_soon(request, scope))
 
 

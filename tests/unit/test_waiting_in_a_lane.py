@@ -177,7 +177,7 @@ def test_whoever_has_given_up_is_left_out() -> None:
             await asyncio.sleep(0)
             desk.open.set()
 
-            assert await asyncio.gather(first, patient) == [2, 6]
+            assert [await first, await patient] == [2, 6]
             assert desk.batches == [[1], [3]]
 
     run(story)
