@@ -49,6 +49,14 @@ class Ids(Protocol):
     def passport(self) -> PassportId: ...
 
 
+class Causes(Protocol):
+    """What a piece of work was asked for by, so that what is left for later is found beside it again."""
+
+    @abstractmethod
+    def going_on(self, cause: str, what: str, **facts: str) -> AbstractContextManager[None]:
+        """Within it, all that is recorded and called belongs to that cause, as it was kept with what was left."""
+
+
 class Journal(Protocol):
     """Tells the operator what happened: logs and counts. Called after the commit, never before it; never raises."""
 
@@ -416,13 +424,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReport:
-    """`attempts` counts how often it was taken up, this time too; `received_at` is when it came, or was wanted anew."""
+    """`attempts` counts how often it was taken up, this time too; `received_at` is when it came, or was wanted anew;
+    `cause` is what brought it (see `Causes`)."""
 
     id: int
     report: Report
     found_by: FoundBy
     received_at: datetime
     attempts: int
+    cause: str = ""
 
 
 class Inbox(Protocol):

@@ -31,6 +31,7 @@ from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.journal import LoggingJournal
 from adapters.telemetry.metrics import Gauges, Metrics
+from adapters.telemetry.tracing import Tracing
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
 from adapters.webhooks.receiver import HttpReceiver
 from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, ListPayments
@@ -78,11 +79,27 @@ from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.webhook_watch import EVERY_S, FIRST_AFTER_S, WebhookWatch
 from entrypoints.worker import Worker
 
 
-def _bots(settings: Settings) -> Mapping[BotName, BotApi]:
-    return {name: BotApi(token, base=settings.telegram_api_base) for name, token in settings.bot_tokens.items()}
+def _tracing(settings: Settings) -> Tracing:
+    if settings.traces_to is None:
+        return Tracing()
+    from adapters.telemetry.otlp import OtlpTracing  # noqa: PLC0415 most have no collector
+
+    return OtlpTracing(settings.traces_to, settings.traces_headers)
+
+
+def _work(engine: Engine, tracing: Tracing) -> SqlUnitOfWork:
+    return SqlUnitOfWork(engine, tracing.cause)
+
+
+def _bots(settings: Settings, tracing: Tracing) -> Mapping[BotName, BotApi]:
+    return {
+        name: BotApi(token, base=settings.telegram_api_base, around=tracing.span)
+        for name, token in settings.bot_tokens.items()
+    }
 
 
 def _speaking_bots(settings: Settings) -> list[BotName]:
@@ -138,7 +155,7 @@ def _price_map_is_known(settings: Settings, catalog: Catalog) -> None:
         raise SettingsError([f"STRIPE_PRICE_MAP_JSON: names {', '.join(unknown)}, which the catalog does not have"])
 
 
-def _checkout(settings: Settings, catalog: Catalog) -> Checkout:
+def _checkout(settings: Settings, catalog: Catalog, tracing: Tracing) -> Checkout:
     """Stripe, or what stands in its place where it is not set up: no plan can then be paid by it."""
     if not settings.stripe_secret_key:
         return NoCheckout()
@@ -151,6 +168,7 @@ def _checkout(settings: Settings, catalog: Catalog) -> Checkout:
         price_map=settings.stripe_price_map,
         success_url=f"{settings.public_url}{DONE}",
         cancel_url=f"{settings.public_url}{CANCELLED}",
+        around=tracing.span,
     )
 
 
@@ -202,7 +220,7 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
-def _metrics(database: SqlGauges, clock: Clock, settings: Settings) -> Metrics:
+def _metrics(database: SqlGauges, clock: Clock, settings: Settings, webhooks: WebhookWatch) -> Metrics:
     def gauges() -> Gauges:
         now = clock.now()
         oldest, report, held = (
@@ -226,7 +244,16 @@ def _metrics(database: SqlGauges, clock: Clock, settings: Settings) -> Metrics:
             **_of_endpoints(database, settings, now),
         }
 
-    return Metrics(gauges)
+    return Metrics(gauges, webhooks.gauges, lambda: _of_disk(database))
+
+
+def _of_disk(database: SqlGauges) -> Gauges:
+    disk = database.disk()
+    return {"disk_free_bytes": disk[0], "disk_size_bytes": disk[1]} if disk else {}
+
+
+def _webhook_watch(settings: Settings, bots: Mapping[BotName, BotApi]) -> WebhookWatch:
+    return WebhookWatch(bots, settings.webhook_address)
 
 
 def _of_endpoints(database: SqlGauges, settings: Settings, now: datetime) -> Gauges:
@@ -279,14 +306,16 @@ class Container(containers.DeclarativeContainer):
     ids = providers.Singleton(RandomIds)
     engine: providers.Provider[Engine] = providers.Singleton(open_engine, settings.provided.database_url)
     database = providers.Singleton(SqlGauges, engine)
-    work = providers.Singleton(SqlUnitOfWork, engine)
-    metrics = providers.Singleton(_metrics, database, clock, settings)
+    tracing = providers.Singleton(_tracing, settings)
+    work = providers.Singleton(_work, engine, tracing)
+    bots = providers.Singleton(_bots, settings, tracing)
+    webhook_watch = providers.Singleton(_webhook_watch, settings, bots)
+    metrics = providers.Singleton(_metrics, database, clock, settings, webhook_watch)
     refund_bell = providers.Singleton(threading.Event)
     feed_bell = providers.Singleton(Bell)
     journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)
 
     texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
-    bots = providers.Singleton(_bots, settings)
     usernames = providers.Singleton(Usernames, bots)
     bot_api = providers.Singleton(
         BotApiMessenger, bots, texts, usernames, provider_token=settings.provided.provider_token
@@ -305,7 +334,7 @@ class Container(containers.DeclarativeContainer):
         attempts_per_minute=settings.provided.attempts_per_minute,
     )
 
-    checkout = providers.Singleton(_checkout, settings, catalog)
+    checkout = providers.Singleton(_checkout, settings, catalog, tracing)
     checkout_desk = providers.Singleton(CheckoutDesk, work, clock, shop, checkout, journal)
     messenger = providers.Singleton(
         InvitingMessenger, bot_api, checkout_desk, providers.Singleton(_return_url, settings)
@@ -322,7 +351,9 @@ class Container(containers.DeclarativeContainer):
         SettleCharges, work, clock, ids, shop, journal, providers.Callable(_automatic_refunds, settings)
     )
     writers = providers.Callable(_writers, engine)
-    charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"), batches_at_once=writers)
+    charges = providers.Singleton(
+        Lane, "charges", settle_charges, attrgetter("key"), "charge_id", tracing, batches_at_once=writers
+    )
     follow_charge = providers.Singleton(FollowCharge, work, clock, ids, journal)
     keep_stripe_event = providers.Singleton(KeepStripeEvent, work, clock, journal)
     record_refund = providers.Singleton(RecordRefund, work, clock, ids, journal)
@@ -337,14 +368,14 @@ class Container(containers.DeclarativeContainer):
     refunder = providers.Singleton(_refunder, providers.Singleton(StarRefunder, bots, star_ledger), checkout)
     carry_refunds = providers.Singleton(CarryRefunds, work, clock, ids, refunder, journal)
     forget_updates = providers.Singleton(ForgetUpdates, work, clock)
-    deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal)
+    deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal, tracing)
     check_features = providers.Singleton(CheckFeatures, work, clock)
     check_desk = providers.Singleton(
         CheckDesk,
         check=providers.Singleton(CheckFeature, work, clock),
         explain=providers.Singleton(ExplainFeature, work, clock),
         check_all=check_features,
-        lane=providers.Singleton(Lane, "checks", check_features, itself, only_reads=True),
+        lane=providers.Singleton(Lane, "checks", check_features, itself, "feature", tracing, only_reads=True),
     )
     speaking_bots = providers.Callable(_speaking_bots, settings)
     grant_by_hand = providers.Singleton(GrantByHand, work, clock, ids, shop, journal, speaking_bots)
@@ -392,7 +423,13 @@ class Container(containers.DeclarativeContainer):
         UpdateDesk,
         judge_pre_checkouts=judge_pre_checkouts,
         pre_checkouts=providers.Singleton(
-            Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id"), batches_at_once=writers
+            Lane,
+            "pre-checkouts",
+            judge_pre_checkouts,
+            attrgetter("query_id"),
+            "query_id",
+            tracing,
+            batches_at_once=writers,
         ),
         charges=charges,
         record_refund=record_refund,
@@ -400,6 +437,7 @@ class Container(containers.DeclarativeContainer):
         answer_press=answer_press,
         keep_report=keep_report,
         metrics=metrics,
+        tracing=tracing,
         replies=replies,
         usernames=usernames,
         wake_relay=relay.provided.wake,
@@ -431,7 +469,7 @@ class Container(containers.DeclarativeContainer):
         live=providers.Callable(_stripe_is_live, settings),
         wake_relay=relay.provided.wake,
     )
-    work_inbox = providers.Singleton(WorkInbox, work, clock, intake, journal)
+    work_inbox = providers.Singleton(WorkInbox, work, clock, intake, journal, tracing)
     reconciler = providers.Singleton(
         Reconciler,
         work,
@@ -451,4 +489,11 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
         providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
+        providers.Singleton(
+            Worker,
+            "webhooks",
+            webhook_watch,
+            idle_s=EVERY_S,
+            first_after_s=FIRST_AFTER_S,
+        ),
     )

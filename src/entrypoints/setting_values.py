@@ -19,6 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _STRIPE_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]{4,}", re.ASCII)
 _STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,}", re.ASCII)
 
@@ -197,3 +198,12 @@ def one_of(*known: str, fold: Callable[[str], str]) -> Callable[[str], str]:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+
+
+def http_headers(text: str) -> Mapping[str, str]:
+    """As OpenTelemetry writes them: `name=value,name=value`, percent-encoded."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    headers = {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+    if not all(_HEADER_NAME.fullmatch(name) and value.isprintable() and value for name, value in headers.items()):
+        raise ValueError("must be name=value, comma separated")
+    return headers

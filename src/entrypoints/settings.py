@@ -45,6 +45,7 @@ class Settings:
     webhook_secrets: tuple[str, ...] = field(repr=False)
     telegram_networks: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
+    operator_networks: tuple[Network, ...]
     telegram_api_base: str
     telegram_payment_enabled: bool
     provider_token: str = field(repr=False)
@@ -68,6 +69,8 @@ class Settings:
     event_private_allowed: bool
     passport_keys: Path | None
     support_contact: str | None
+    traces_to: str | None = field(repr=False)
+    traces_headers: Mapping[str, str] = field(repr=False)
     log_level: str
     log_format: str
 
@@ -110,6 +113,10 @@ class Settings:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
 
+    def webhook_address(self, bot: BotName) -> str:
+        """Where Telegram is to deliver the updates of that bot."""
+        return f"{self.public_url}/api/v1/telegram/{bot}/webhook"
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every text that must never be seen in an output."""
@@ -124,6 +131,7 @@ class Settings:
                 self.jwt_secret,
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
+                *self.traces_headers.values(),
                 *(b64encode(key).decode() for endpoint in self.event_endpoints for key in endpoint.secrets),
             )
             if secret
@@ -170,6 +178,7 @@ def _read(env: "_Reader") -> Settings:
         webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", setting_values.webhook_secrets, ()),
         telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", setting_values.networks, ()),
         trusted_proxies=env.read("TRUSTED_PROXIES", setting_values.networks, ()),
+        operator_networks=env.read("OPERATOR_NETWORKS", setting_values.networks, ()),
         telegram_api_base=env.read("TELEGRAM_API_BASE", setting_values.address, TELEGRAM_API),
         telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", setting_values.boolean, True),
         provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),
@@ -194,6 +203,8 @@ def _read(env: "_Reader") -> Settings:
         event_private_allowed=private_allowed,
         passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
+        traces_to=env.read("OTEL_EXPORTER_OTLP_ENDPOINT", setting_values.address, None),
+        traces_headers=env.read("OTEL_EXPORTER_OTLP_HEADERS", setting_values.http_headers, {}),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),
     )

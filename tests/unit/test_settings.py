@@ -55,6 +55,9 @@ DEFAULTS = {
     "event_private_allowed": False,
     "passport_keys": None,
     "support_contact": None,
+    "operator_networks": (),
+    "traces_to": None,
+    "traces_headers": {},
     "log_level": "INFO",
     "log_format": "json",
 }
@@ -103,6 +106,9 @@ GOOD = [
     ("EVENT_WEBHOOKS_ALLOW_PRIVATE", "true", "event_private_allowed", True),
     ("PASSPORT_KEYS", "/etc/passports.json", "passport_keys", Path("/etc/passports.json")),
     ("SUPPORT_CONTACT", "@ada", "support_contact", "@ada"),
+    ("OPERATOR_NETWORKS", "10.1.0.0/16,::1", "operator_networks", (ip_network("10.1.0.0/16"), ip_network("::1"))),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/", "traces_to", "http://127.0.0.1:4318"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "X-Api-Key=a%20b, other=c=", "traces_headers", {"x-api-key": "a b", "other": "c="}),
     ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
     ("LOG_FORMAT", "Console", "log_format", "console"),
 ]  # fmt: skip
@@ -194,6 +200,11 @@ BAD = [
     ("INVOICE_TTL_SECONDS", "2592001"),
     ("EVENT_WEBHOOKS_JSON", "canary"),
     ("EVENT_WEBHOOKS_ALLOW_PRIVATE", "canary"),
+    ("OPERATOR_NETWORKS", "canary"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "canary"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "canary"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "a name=canary"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "name=canary%0A"),
     ("LOG_LEVEL", "canary"),
     ("LOG_FORMAT", "canary"),
 ]

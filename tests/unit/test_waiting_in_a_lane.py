@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.telemetry.tracing import Tracing
 from domain.errors import Unavailable
 from entrypoints.http.lane import MOST_AT_ONCE, MOST_WAITING, Lane
 
@@ -39,7 +40,7 @@ class Desk:
 
 @contextmanager
 def lane_of(desk: Desk, **how: Any) -> Iterator[Lane[int, int, int]]:
-    lane: Lane[int, int, int] = Lane("numbers", desk, int, **how)
+    lane: Lane[int, int, int] = Lane("numbers", desk, int, "number", Tracing(), **how)
     try:
         yield lane
     finally:

@@ -1,5 +1,6 @@
 """What operators watch: counts that are right after a restart, because they are read from the tables."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -134,6 +135,16 @@ class SqlGauges:
                 given_up=connection.execute(_PUSHES_GIVEN_UP, of).scalar_one(),
                 disabled=connection.execute(_DISABLED, of).scalar_one_or_none() is not None,
             )
+
+    def disk(self) -> tuple[int, int] | None:
+        """Bytes left on the disk that holds the database, and its size; None where a server holds it."""
+        if self._engine.dialect.name != "sqlite":
+            return None
+        try:
+            usage = shutil.disk_usage(Path(str(self._engine.url.database)).absolute().parent)
+        except OSError:
+            return None
+        return usage.free, usage.total
 
     def _count(self, statement: Select[int]) -> int:
         with self._engine.connect() as connection:

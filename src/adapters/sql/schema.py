@@ -227,6 +227,7 @@ outbox = Table(
     Column("sent_at", UtcTime),
     Column("given_up_at", UtcTime),
     Column("problem", AnyText),
+    Column("cause", Text),
     sqlite_autoincrement=True,
     **STRICT,
 )
@@ -263,6 +264,7 @@ inbox = Table(
     Column("outcome", Text),
     Column("given_up_at", UtcTime),
     Column("problem", AnyText),
+    Column("cause", Text),
     UniqueConstraint("digest"),
     sqlite_autoincrement=True,
     **STRICT,

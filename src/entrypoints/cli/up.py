@@ -280,7 +280,9 @@ def _token(settings: Settings) -> str:
     if settings.jwt_secret is None:
         return ""
     maker = TokenMaker(settings.jwt_secret, settings.jwt_audience, settings.jwt_issuer)
-    return maker.make(subject="1", scopes=("entitlements:read",), now=SystemClock().now(), good_for=timedelta(days=1))
+    return maker.make(
+        subject="1", scopes=("entitlements:read", "events:read"), now=SystemClock().now(), good_for=timedelta(days=1)
+    )
 
 
 def _ended(name: str, process: _Process) -> CommandError:

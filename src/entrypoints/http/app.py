@@ -10,6 +10,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from adapters.telemetry.tracing import Tracing
 from domain.errors import Refusal
 from entrypoints import shapes
 from entrypoints.container import Container
@@ -28,7 +29,9 @@ from entrypoints.http import (
     stripe_webhook,
     webhook,
 )
+from entrypoints.http.backstage import Backstage
 from entrypoints.http.bodies import json_text, long_json_text
+from entrypoints.http.counted import Counted
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -90,6 +93,7 @@ def create_app(container: Container) -> ASGIApp:
             for bot in container.bots().values():
                 bot.close()
             container.engine().dispose()
+            container.tracing().close()
 
     handed: Mapping[str, Callable[[], Any]] = {
         "callers": container.callers,
@@ -130,7 +134,23 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    return RequestIds(Shortcuts(Options(app), _shortcuts(container)))
+    backstage = Backstage(Shortcuts(Options(app), _shortcuts(container)), container.settings().operator_networks)
+    counted = Counted(backstage, container.metrics())
+    return RequestIds(_traced(counted, container.tracing()))
+
+
+def _traced(app: ASGIApp, tracing: Tracing) -> ASGIApp:
+    if type(tracing) is Tracing:
+        return app
+    from entrypoints.http.traced import traced  # noqa: PLC0415 it loads OpenTelemetry
+
+    return traced(app, tracing)
+
+
+def _route(handler: Any) -> tuple[re.Pattern[str], str]:
+    """The address of a handler of the framework's, and how it is called in the framework."""
+    route = re.sub(r"\{(\w+):str\}", r"{\1}", handler.paths.copy().pop())
+    return re.compile(re.sub(r"\{\w+\}", "([^/]+)", route)), route
 
 
 def _shortcuts(container: Container) -> Sequence[Shortcut]:
@@ -144,8 +164,8 @@ def _shortcuts(container: Container) -> Sequence[Shortcut]:
         return await checks.check_feature(request, user_id, feature, callers, check_desk)
 
     return (
-        Shortcut("POST", re.compile(r"/api/v1/telegram/([^/]+)/webhook"), update),
-        Shortcut("GET", re.compile(r"/internal/v1/users/([^/]+)/features/([^/]+)"), feature),
+        Shortcut("POST", *_route(webhook.receive_update), update),
+        Shortcut("GET", *_route(checks.user_feature), feature),
     )
 
 

@@ -7,9 +7,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import structlog
-
-from adapters.telemetry.logs import in_batch
+from adapters.telemetry.tracing import Tracing
 from domain.errors import Unavailable
 
 Item = TypeVar("Item")
@@ -24,7 +22,7 @@ MOST_WAITING = 2048
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Item, Answer]):
     item: Item
-    request_id: str
+    cause: str
     answer: asyncio.Future[Answer]
 
 
@@ -33,7 +31,7 @@ class Lane(Generic[Item, Key, Answer]):
 
     `work` takes several items and gives each one's answer by its key, all of them or an exception. Items of a batch
     that failed are tried again one by one, so that a bad one fails alone. Of a lane that only reads none is, where the
-    database is away: it would be for each of them.
+    database is away: it would be for each of them. `named` is what a key of theirs is called.
     """
 
     def __init__(
@@ -41,10 +39,15 @@ class Lane(Generic[Item, Key, Answer]):
         name: str,
         work: Callable[[Sequence[Item]], Mapping[Key, Answer]],
         key: Callable[[Item], Key],
+        named: str,
+        tracing: Tracing,
         *,
         only_reads: bool = False,
         batches_at_once: int = 1,
     ) -> None:
+        self._name = name
+        self._named = named
+        self._tracing = tracing
         self._work = work
         self._key = key
         self._only_reads = only_reads
@@ -63,8 +66,7 @@ class Lane(Generic[Item, Key, Answer]):
         if len(self._queue) >= MOST_WAITING:
             raise Unavailable("Too much is asked at once. Nothing was changed; try again.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
-        self._queue.append(_Waiting(item, request_id, answer))
+        self._queue.append(_Waiting(item, self._tracing.cause(), answer))
         if self._working < self._batches_at_once:
             self._working += 1
             # In a context of its own: it outlives the request that happens to start it.
@@ -106,5 +108,6 @@ class Lane(Generic[Item, Key, Answer]):
         return True
 
     def _work_on(self, batch: Sequence[_Waiting[Item, Answer]]) -> Mapping[Key, Answer]:
-        with in_batch({self._key(waiting.item): waiting.request_id for waiting in batch}):
+        causes: dict[Hashable, str] = {self._key(waiting.item): waiting.cause for waiting in batch}
+        with self._tracing.batch(causes, self._name, self._named):
             return self._work([waiting.item for waiting in batch])

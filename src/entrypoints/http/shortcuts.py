@@ -20,10 +20,12 @@ _JSON = (b"content-type", b"application/json")
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """`answer` gets the request and the groups of `path`, and gives the JSON body of a 200, or raises."""
+    """`answer` gets the request and the groups of `path`, and gives the JSON body of a 200, or raises. `route` is what
+    such paths are counted and traced by."""
 
     method: str
     path: re.Pattern[str]
+    route: str
     answer: Callable[..., Awaitable[bytes]]
 
 
@@ -38,6 +40,7 @@ class Shortcuts:
         for shortcut in self._shortcuts:
             if scope.get("method") == shortcut.method and (found := shortcut.path.fullmatch(scope["path"])):
                 if _is_plain(scope):
+                    scope["path_template"] = shortcut.route
                     await _answer(shortcut, found.groups(), Request(scope, receive, send), send)
                     return
                 break
