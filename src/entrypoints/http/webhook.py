@@ -39,6 +39,7 @@ from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
 from entrypoints.http.headers import all_of
 from entrypoints.http.lane import Lane
+from entrypoints.sightings import Sightings
 
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
@@ -104,6 +105,7 @@ class UpdateDesk:
     replies: Replies
     usernames: Usernames
     wake_relay: Callable[[], None]
+    sightings: Sightings | None = None
     deadline_s: float = PRE_CHECKOUT_DEADLINE_S
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "updates"))
 
@@ -118,7 +120,11 @@ class UpdateDesk:
         try:
             update = authentic.read(self.usernames.of(authentic.bot))
             self.metrics.updates.labels(authentic.bot, update.type).inc()
+            if self.sightings and update.sender:
+                self.sightings.note(update.sender.user_id, update.sender.name, update.sender.username)
             self.tracing.tell(bot=authentic.bot, update=update.type)
+            if self.tracing.on and isinstance(update.content, PreCheckout | Charge):
+                self._name_in_every_line(update.content)
             reply = await self._take(authentic, update, began)
         except (NotAnUpdate, Unavailable):
             raise
@@ -161,7 +167,8 @@ class UpdateDesk:
         await self._run(self.keep_report, report, problem, fault)
 
     def _name_in_every_line(self, money: PreCheckout | Charge) -> None:
-        """Whatever is logged of this request's failure says whose purchase, which plan, how much."""
+        """Whatever is logged of this request from here on says whose purchase, which plan, how much. Where nothing
+        goes wrong, and no trace is kept, there is nothing to log here: it costs the verifying of a signature."""
         terms = signed_terms(self.judge_pre_checkouts.shop.signer, money.payload, money.bot)
         self.tracing.tell(
             invoice_id=terms.invoice_id if terms else None,
