@@ -16,6 +16,7 @@ from adapters.clock import SystemClock
 from adapters.ids import RandomIds
 from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
+from adapters.sql.column_types import POSTGRESQL
 from adapters.sql.console import SqlConsole
 from adapters.sql.engine import open_engine
 from adapters.sql.event_book import SqlEventBook
@@ -82,7 +83,7 @@ from entrypoints.console.today import TodayDesk
 from entrypoints.console.visitors import Sessions
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
-from entrypoints.http.checks import CheckDesk
+from entrypoints.http.checks import CheckDesk, itself
 from entrypoints.http.feed_desk import FeedDesk
 from entrypoints.http.grants import GrantDesk
 from entrypoints.http.lane import Lane
@@ -300,6 +301,12 @@ def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
     return pushers
 
 
+def _writers(engine: Engine) -> int:
+    """How many batches of one kind are written at once: while PostgreSQL works on one, Python works on the other.
+    SQLite has one writer, whom a second could only wait for."""
+    return 2 if engine.dialect.name == POSTGRESQL else 1
+
+
 def _console(database: SqlGauges, settings: Settings, clock: Clock, kept: SqlConsole) -> Console:
     return Console(
         sessions=Sessions(kept=kept, users=settings.console_users, clock=clock),
@@ -375,7 +382,10 @@ class Container(containers.DeclarativeContainer):
     settle_charges = providers.Singleton(
         SettleCharges, work, clock, ids, shop, journal, providers.Callable(_automatic_refunds, settings)
     )
-    charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"), "charge_id", tracing)
+    writers = providers.Callable(_writers, engine)
+    charges = providers.Singleton(
+        Lane, "charges", settle_charges, attrgetter("key"), "charge_id", tracing, batches_at_once=writers
+    )
     follow_charge = providers.Singleton(FollowCharge, work, clock, ids, journal)
     keep_stripe_event = providers.Singleton(KeepStripeEvent, work, clock, journal)
     record_refund = providers.Singleton(RecordRefund, work, clock, ids, journal)
@@ -391,11 +401,13 @@ class Container(containers.DeclarativeContainer):
     carry_refunds = providers.Singleton(CarryRefunds, work, clock, ids, refunder, journal)
     forget_updates = providers.Singleton(ForgetUpdates, work, clock)
     deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal, tracing)
+    check_features = providers.Singleton(CheckFeatures, work, clock)
     check_desk = providers.Singleton(
         CheckDesk,
         check=providers.Singleton(CheckFeature, work, clock),
         explain=providers.Singleton(ExplainFeature, work, clock),
-        check_all=providers.Singleton(CheckFeatures, work, clock),
+        check_all=check_features,
+        lane=providers.Singleton(Lane, "checks", check_features, itself, "feature", tracing, only_reads=True),
     )
     speaking_bots = providers.Callable(_speaking_bots, settings)
     grant_by_hand = providers.Singleton(GrantByHand, work, clock, ids, shop, journal, speaking_bots)
@@ -495,7 +507,13 @@ class Container(containers.DeclarativeContainer):
         UpdateDesk,
         judge_pre_checkouts=judge_pre_checkouts,
         pre_checkouts=providers.Singleton(
-            Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id"), "query_id", tracing
+            Lane,
+            "pre-checkouts",
+            judge_pre_checkouts,
+            attrgetter("query_id"),
+            "query_id",
+            tracing,
+            batches_at_once=writers,
         ),
         charges=charges,
         record_refund=record_refund,

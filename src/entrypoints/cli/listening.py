@@ -7,6 +7,7 @@ from types import FrameType
 
 from entrypoints.cli.failure import WORKED, CommandError
 
+CONNECTIONS = 65_536
 PORTS_TRIED = 100
 HIGHEST_PORT = 65535
 
@@ -32,6 +33,19 @@ def _obstacle(family: socket.AddressFamily, host: str | int, port: int) -> str:
         except OSError as problem:
             return (problem.strerror or "not free").lower()
     return ""
+
+
+def make_room() -> None:
+    """For as many connections as the system grants us, each being an open file: by default often no more than 1024, and
+    some callers are slow, or hold the line on purpose."""
+    try:
+        import resource
+    except ImportError:
+        return  # not on this system
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = CONNECTIONS if most == resource.RLIM_INFINITY else min(CONNECTIONS, most)
+    if now != resource.RLIM_INFINITY and now < room:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (room, most))
 
 
 def stop_in_peace() -> None:

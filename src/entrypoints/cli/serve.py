@@ -5,7 +5,7 @@ import tempfile
 from contextlib import ExitStack
 
 from entrypoints.cli.failure import WORKED, CommandError
-from entrypoints.cli.listening import require_free, stop_in_peace
+from entrypoints.cli.listening import make_room, require_free, stop_in_peace
 from entrypoints.settings import Settings
 
 APP = "entrypoints.http.server:app"
@@ -17,6 +17,7 @@ IDLE_CONNECTION_S = 75
 def serve(*, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises SettingsError, CatalogError or CommandError before anything listens."""
     stop_in_peace()
+    make_room()
     settings = Settings.load(serving=True)
     require_free(host, port, "tollgram serve --port {port}")
 
