@@ -18,10 +18,12 @@ from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.telegram_logins import SqlTelegramLogins
 from adapters.sql.work import SqlUnitOfWork
 from adapters.stripe.absent import NoCheckout
 from adapters.stripe.account import is_live
 from adapters.telegram.bot_api import BotApi
+from adapters.telegram.calls import Bot
 from adapters.telegram.messenger import BotApiMessenger
 from adapters.telegram.replies import Replies
 from adapters.telegram.star_ledger import BotApiStarLedger
@@ -72,6 +74,7 @@ from entrypoints.http.payments import PaymentDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.intake import ReportIntake
+from entrypoints.receiving import Listener
 from entrypoints.reconciler import Reconciler
 from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
@@ -80,8 +83,26 @@ from entrypoints.settings import Settings, SettingsError
 from entrypoints.worker import Worker
 
 
-def _bots(settings: Settings) -> Mapping[BotName, BotApi]:
-    return {name: BotApi(token, base=settings.telegram_api_base) for name, token in settings.bot_tokens.items()}
+def _bots(settings: Settings, work: SqlUnitOfWork, clock: Clock) -> Mapping[BotName, Bot]:
+    if not settings.telegram_by_mtproto:
+        return {name: BotApi(token, base=settings.telegram_api_base) for name, token in settings.bot_tokens.items()}
+    from adapters.telegram.mtproto.bot import MtprotoBot  # noqa: PLC0415 Telethon is large
+    from adapters.telegram.mtproto.line import TelegramApp  # noqa: PLC0415
+
+    app = TelegramApp(
+        api_id=settings.telegram_api_id,
+        api_hash=settings.telegram_api_hash,
+        server=settings.mtproto_server,
+        dc_id=settings.mtproto_dc_id,
+        key_path=settings.mtproto_key_path,
+    )
+    logins = SqlTelegramLogins(work)
+    return {name: MtprotoBot(token, app, logins, clock) for name, token in settings.bot_tokens.items()}
+
+
+def _listeners(settings: Settings, bots: Mapping[BotName, Any]) -> Mapping[BotName, Listener]:
+    """Those that are told what happens by other ways than the webhook."""
+    return bots if settings.telegram_by_mtproto else {}
 
 
 def _speaking_bots(settings: Settings) -> list[BotName]:
@@ -252,8 +273,8 @@ def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
     return pushers
 
 
-def _readiness(database: SqlGauges) -> Readiness:
-    return Readiness(database.schema_revision, database.expected_revision)
+def _readiness(database: SqlGauges, listeners: Mapping[BotName, Listener]) -> Readiness:
+    return Readiness(database.schema_revision, database.expected_revision, listeners)
 
 
 def _door(settings: Settings) -> Door:
@@ -279,7 +300,8 @@ class Container(containers.DeclarativeContainer):
     journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)
 
     texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
-    bots = providers.Singleton(_bots, settings)
+    bots = providers.Singleton(_bots, settings, work, clock)
+    listeners = providers.Singleton(_listeners, settings, bots)
     usernames = providers.Singleton(Usernames, bots)
     bot_api = providers.Singleton(
         BotApiMessenger, bots, texts, usernames, provider_token=settings.provided.provider_token
@@ -374,7 +396,7 @@ class Container(containers.DeclarativeContainer):
         refund=refund_quarantined,
     )
     passport_desk = providers.Singleton(_passport_desk, settings, work, clock, ids)
-    readiness = providers.Singleton(_readiness, database)
+    readiness = providers.Singleton(_readiness, database, listeners)
     door = providers.Singleton(_door, settings)
     order_desk = providers.Singleton(OrderDesk)
     relay = providers.Singleton(Relay, deliver_outbox, forget_updates, usernames)

@@ -38,7 +38,7 @@ BOT_TOKEN = "7000001:AAE-sandbox-token-of-the-first-bot-00"
 STRIPE_SECRET_KEY = "sk_test_" + "sandbox" * 3
 STRIPE_LIVE_KEY = "sk_live_" + "sandbox" * 3
 STRIPE_WEBHOOK_SECRET = "whsec_" + "sandbox" * 4
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
 
 Json = dict[str, Any]
 Who = int | Mapping[str, Any]
@@ -198,6 +198,8 @@ class SandboxServer:
         service_features: Sequence[str] = (),
         stripe_webhook_url: str = "",
         stripe_webhook_secret: str = STRIPE_WEBHOOK_SECRET,
+        mtproto_port: int | None = None,
+        mtproto_key_path: str = "",
         quiet_s: float = 0.15,
         port: int = 0,
     ) -> None:
@@ -215,6 +217,8 @@ class SandboxServer:
             "service_features": tuple(service_features),
             "stripe_webhook_url": stripe_webhook_url,
             "stripe_webhook_secret": stripe_webhook_secret,
+            "mtproto_port": mtproto_port,
+            "mtproto_key_path": mtproto_key_path,
         }
         self.stripe = SandboxStripe(self)
         self._quiet_s = quiet_s

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from adapters.telegram.calls import Call
+from adapters.telegram.calls import Bot, Call
 
 TELEGRAM = "https://api.telegram.org"
 CONNECT_TIMEOUT_S = 3.0
@@ -65,7 +65,7 @@ class _Reply:
     body: bytes
 
 
-class BotApi:
+class BotApi(Bot):
     """One bot, by its token; connections are pooled, and calls may be made from several threads.
 
     `base` is where the Bot API is: `BASE/bot<token>/<method>`. Raises ValueError for what can't be a token.

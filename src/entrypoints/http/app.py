@@ -1,5 +1,6 @@
 """The HTTP application: every route, and what each is handed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,6 +32,7 @@ from entrypoints.http.bodies import json_text, long_json_text
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
+from entrypoints.receiving import listen
 
 ROUTES: Sequence[Any] = (
     webhook.receive_update,
@@ -71,11 +73,14 @@ def create_app(container: Container) -> ASGIApp:
         relay.start()
         for worker in workers:
             worker.start()
+        listen(container.listeners(), desk)
         try:
             with stopping.tells(feed_desk.close_from_any_thread):
                 yield
         finally:
             feed_desk.end()
+            for bot in container.listeners().values():
+                await asyncio.to_thread(bot.close)
             desk.close()
             if stripe_desk:
                 stripe_desk.close()
@@ -84,8 +89,8 @@ def create_app(container: Container) -> ASGIApp:
                 worker.stop()
             relay.stop()
             container.checkout().close()
-            for bot in container.bots().values():
-                bot.close()
+            for speaker in container.bots().values():
+                speaker.close()
             container.engine().dispose()
 
     handed: Mapping[str, Callable[[], Any]] = {
