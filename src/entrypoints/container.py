@@ -222,7 +222,7 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
-def _metrics(database: SqlGauges, clock: Clock, settings: Settings) -> Metrics:
+def _metrics(database: SqlGauges, clock: Clock, settings: Settings, listeners: Mapping[BotName, Listener]) -> Metrics:
     def gauges() -> Gauges:
         now = clock.now()
         oldest, report, held = (
@@ -244,9 +244,20 @@ def _metrics(database: SqlGauges, clock: Clock, settings: Settings) -> Metrics:
                 ledger: max(0.0, (now - at).total_seconds()) for ledger, at in database.ledgers_read().items()
             },
             **_of_endpoints(database, settings, now),
+            **_of_listeners(listeners),
         }
 
     return Metrics(gauges)
+
+
+def _of_listeners(listeners: Mapping[BotName, Listener]) -> Gauges:
+    """Nothing where updates come by webhook."""
+    if not listeners:
+        return {}
+    return {
+        "telegram_connected": {name: int(not bot.problem) for name, bot in listeners.items()},
+        "telegram_listening": {name: int(bot.listens) for name, bot in listeners.items()},
+    }
 
 
 def _of_endpoints(database: SqlGauges, settings: Settings, now: datetime) -> Gauges:
@@ -294,14 +305,14 @@ class Container(containers.DeclarativeContainer):
     engine: providers.Provider[Engine] = providers.Singleton(open_engine, settings.provided.database_url)
     database = providers.Singleton(SqlGauges, engine)
     work = providers.Singleton(SqlUnitOfWork, engine)
-    metrics = providers.Singleton(_metrics, database, clock, settings)
+    bots = providers.Singleton(_bots, settings, work, clock)
+    listeners = providers.Singleton(_listeners, settings, bots)
+    metrics = providers.Singleton(_metrics, database, clock, settings, listeners)
     refund_bell = providers.Singleton(threading.Event)
     feed_bell = providers.Singleton(Bell)
     journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)
 
     texts = providers.Singleton(Texts, support_contact=settings.provided.support_contact)
-    bots = providers.Singleton(_bots, settings, work, clock)
-    listeners = providers.Singleton(_listeners, settings, bots)
     usernames = providers.Singleton(Usernames, bots)
     bot_api = providers.Singleton(
         BotApiMessenger, bots, texts, usernames, provider_token=settings.provided.provider_token

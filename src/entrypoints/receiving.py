@@ -27,6 +27,10 @@ class Listener(Protocol):
         """In a word or two."""
 
     @property
+    def listens(self) -> bool:
+        """Whether it is this process that is told."""
+
+    @property
     def problem(self) -> str:
         """Why it has no connection; empty where it has one."""
 

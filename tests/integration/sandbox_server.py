@@ -318,6 +318,27 @@ class SandboxServer:
         }
         return str(self._send("POST", "/init-data", body)["init_data"])
 
+    # Over MTProto
+
+    @property
+    def mtproto_settings(self) -> dict[str, str]:
+        """Of a service that speaks MTProto with this Telegram; it must have been given a path for its key."""
+        return {
+            "TELEGRAM_TRANSPORT": "mtproto",
+            "TELEGRAM_API_ID": "1",
+            "TELEGRAM_API_HASH": "0123456789abcdef" * 2,
+            "TELEGRAM_MTPROTO_SERVER": f"127.0.0.1:{self._get('/mtproto')['port']}",
+            "TELEGRAM_MTPROTO_PUBLIC_KEY": self._options["mtproto_key_path"],
+        }
+
+    def drop_connections(self, *, refuse_for_s: float = 0.0) -> int:
+        """Breaks every connection of MTProto; for so long nobody gets a new one. How many there were."""
+        return int(self._send("POST", "/connections/drop", {"refuse_for_s": refuse_for_s})["dropped"])
+
+    def forget_keys(self) -> None:
+        """Every bot has to log in over MTProto anew."""
+        self._send("POST", "/keys/forget", {})
+
     # What they do
 
     def say(

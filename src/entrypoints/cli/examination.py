@@ -68,7 +68,9 @@ def examine() -> Iterator[Finding]:
     yield from examine_passports(settings)
     yield from examine_stripe(settings, catalog)
     for name, token in settings.bot_tokens.items():
-        yield from _bot(settings, name, token)
+        yield from (
+            _bot_by_mtproto(settings, name, token) if settings.telegram_by_mtproto else _bot(settings, name, token)
+        )
 
 
 def _read(given: Mapping[str, str]) -> tuple[Settings, SettingsError | None]:
@@ -195,6 +197,14 @@ def _selling(settings: Settings) -> Iterator[Finding]:
             "TELEGRAM_IP_ALLOWLIST sees only the address of the proxy that ends TLS",
             "Set TRUSTED_PROXIES to that proxy's network, or Telegram gets 403.",
         )
+
+
+def _bot_by_mtproto(settings: Settings, name: BotName, token: str) -> Iterator[Finding]:
+    if not settings.telegram_api_id or not settings.telegram_api_hash:
+        return  # said already
+    from entrypoints.cli.mtproto_examination import examine_mtproto
+
+    yield from examine_mtproto(settings, name, token)
 
 
 def _bot(settings: Settings, name: BotName, token: str) -> Iterator[Finding]:

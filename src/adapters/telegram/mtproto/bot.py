@@ -88,6 +88,10 @@ class MtprotoBot(Bot):
         return State.LISTENING if self._place == LISTENING else State.STANDING_BY
 
     @property
+    def listens(self) -> bool:
+        return self.state is State.LISTENING
+
+    @property
     def problem(self) -> str:
         """Why there is no connection; empty where there is one, or was one a moment ago."""
         if self._line is not None or self._thread is None:

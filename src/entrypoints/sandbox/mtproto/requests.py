@@ -128,6 +128,7 @@ def _invoice(media: Any) -> Json:
     invoice = media.invoice
     # The Bot API's own server passes it on like this; it must be JSON.
     json.loads(media.provider_data.data)
+    period = {"subscription_period": invoice.subscription_period} if invoice.subscription_period else {}
     return {
         "title": media.title,
         "description": media.description,
@@ -136,5 +137,5 @@ def _invoice(media: Any) -> Json:
         "prices": [{"label": price.label, "amount": price.amount} for price in invoice.prices],
         "provider_token": media.provider or "",
         "start_parameter": media.start_param or "",
-        "subscription_period": invoice.subscription_period or 0,
+        **period,
     }
