@@ -1,6 +1,6 @@
 """A service with its Telegram by each of the two transports, for tests that must hold on both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ class Shop:
 
 
 @contextmanager
-def shop_by(transport: str, folder: Path) -> Iterator[Shop]:
+def shop_by(transport: str, folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Shop]:
     """Running, and told by its Telegram of what happens."""
     with mtproto_telegram(folder) as telegram:
         settings = telegram.mtproto_settings if transport == MTPROTO else {}
-        with Service(folder, telegram.url, settings) as service:
+        with Service(folder, telegram.url, {**settings, **(more or {})}) as service:
             if transport == BOT_API:
                 set_webhook(telegram, service)
             yield Shop(telegram, service, transport)

@@ -33,7 +33,9 @@ LOOK_EVERY_S: Final = 0.5
 LISTENING: Final = 0
 SPEAKING: Final = range(1, 33)
 FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 10.0
+LONGEST_PAUSE_S: Final = 5.0
+STEADY_FROM_S: Final = 1.0
+"""A connection that held for so long was one: the next is tried at once."""
 CONNECTED_WITHIN_S: Final = 8.0
 WHOLE_CALL_S: Final = 22.0
 STOP_WITHIN_S: Final = 5.0
@@ -71,6 +73,7 @@ class MtprotoBot(Bot):
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = False
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
         return f"MtprotoBot({self._app.server or 'Telegram'}, bot {self.id})"
@@ -262,7 +265,7 @@ class MtprotoBot(Bot):
                 self._problem = type(fault).__name__
                 log.error("telegram.not_connected", bot_id=self.id, problem=type(fault).__name__, exc_info=fault)
             lasted_s = asyncio.get_running_loop().time() - began
-            pause_s = FIRST_PAUSE_S if lasted_s > LONGEST_PAUSE_S else min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = FIRST_PAUSE_S if lasted_s > STEADY_FROM_S else min(2 * pause_s, LONGEST_PAUSE_S)
             await asyncio.sleep(pause_s)
 
     async def _connect_once(self, login: TelegramLogin) -> TelegramLogin:
@@ -311,7 +314,7 @@ class MtprotoBot(Bot):
     def _new_receiver(self, place: int) -> Receiver | None:
         if place != LISTENING or self._take is None:
             return None
-        return Receiver(self.id, self._logins, self._peers, self._take, self.ask)
+        return Receiver(self.id, self._logins, self._peers, self._take, self.ask, self._tasks)
 
     def _connect(self, line: Line, receiver: Receiver | None) -> None:
         self._line, self._receiver = line, receiver

@@ -50,13 +50,15 @@ class Receiver:
     peers: Peers
     take: Take
     say: Say
+    tasks: "set[asyncio.Task[Any]]"
+    """What is under way. It outlives the connection: who waits for an answer gets it over the next one."""
     _progress: Progress | None = None
     _position: UpdatesPosition | None = None
     _behind: asyncio.Event = field(default_factory=asyncio.Event)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _forced: bool = False
     _last_of_chat: "dict[int, asyncio.Task[None]]" = field(default_factory=dict)
-    _tasks: "set[asyncio.Task[Any]]" = field(default_factory=set)
+    _stopped: bool = False
     _at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_AT_ONCE))
 
     # What comes by itself
@@ -124,10 +126,8 @@ class Receiver:
             saving.cancel()
 
     async def stop(self) -> None:
-        """What is under way is left: it comes again."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """What is under way goes on, but moves nothing any more: it comes again, and nothing minds."""
+        self._stopped = True
         if self._progress is not None and self._moved.is_set():
             await self._save()
 
@@ -209,6 +209,8 @@ class Receiver:
                 if faults == MOST_FAULTS:
                     return None
             await asyncio.sleep(TRY_AGAIN_S)
+            if patient and self._stopped:
+                return None  # the next connection is told of it
             if not patient and asyncio.get_running_loop().time() > until:
                 return None
 
@@ -236,7 +238,7 @@ class Receiver:
             self.hear(result)
 
     def _done(self, pts: int, count: int) -> None:
-        if self._progress is None or not pts:
+        if self._progress is None or not pts or self._stopped:
             return
         if self._progress.done(pts, count):
             self._moved.set()
@@ -259,8 +261,8 @@ class Receiver:
 
     def _spawn(self, work: Any) -> "asyncio.Task[Any]":
         task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
         return task
 
 
