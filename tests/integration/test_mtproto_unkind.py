@@ -50,6 +50,12 @@ def connected(service: Service) -> bool:
     return bool(answer["telegram"]["main"] == "connected")
 
 
+def spoil(telegram: SandboxServer, fault: str, method: str) -> None:
+    """The next call of this method."""
+    faults: dict[str, Any] = {fault: 1, "api_methods": [method]}
+    telegram.faults(**faults)
+
+
 def texts(telegram: SandboxServer, user_id: int, words: str) -> list[str]:
     return [one["text"] for one in telegram.bot_messages(user_id) if words in one.get("text", "")]
 
@@ -60,7 +66,7 @@ def test_a_connection_that_breaks_over_the_answer_to_a_pre_checkout_costs_no_sal
 ) -> None:
     ada = newcomer(telegram)
     sent = invoice_for(service, ada)
-    telegram.faults(**{fault: 1, "api_methods": [ANSWER]})
+    spoil(telegram, fault, ANSWER)
     assert telegram.pay(ada, sent["telegram_message_id"]).status == "paid"
     eventually(lambda: granted_once(service, ada))
 
@@ -68,7 +74,7 @@ def test_a_connection_that_breaks_over_the_answer_to_a_pre_checkout_costs_no_sal
 @pytest.mark.parametrize("fault", ["api_resets", "api_lose_replies", "api_5xx", "api_429"])
 def test_whatever_happens_to_a_message_it_is_said_once(service: Service, telegram: SandboxServer, fault: str) -> None:
     ada = newcomer(telegram)
-    telegram.faults(**{fault: 1, "api_methods": ["sendMessage"]})
+    spoil(telegram, fault, "sendMessage")
     telegram.say(ada, "/help")
     told(telegram, ada, "/buy")
     telegram.faults()
@@ -143,7 +149,7 @@ def test_a_refund_whose_answer_is_lost_is_made_once(service: Service, telegram: 
     bought = buy(service, telegram, ada)
     eventually(lambda: granted_once(service, ada))
     (payment,) = payments_of(service, ada)
-    telegram.faults(**{fault: 1, "api_methods": ["refundStarPayment"]})
+    spoil(telegram, fault, "refundStarPayment")
     with service.as_service("payments:refund") as client:
         address = f"/internal/v1/payments/{payment['payment_id']}/refund"
         client.post(address, json={"reason": "asked for it"}).raise_for_status()

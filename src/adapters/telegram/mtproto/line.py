@@ -19,6 +19,9 @@ from application.ports import TelegramLogin
 CONNECTED_WITHIN_S: Final = 15.0
 ANSWERED_WITHIN_S: Final = 12.0
 
+_BROKEN: Final = (OSError, EOFError, TimeoutError, BufferError)
+"""How a connection ends, or does not come about."""
+
 Told = Callable[[Any], None]
 
 
@@ -99,7 +102,7 @@ class Line:
         except asyncio.CancelledError:
             _only_if_lost()
             raise Unreachable("no connection (it was lost at once)") from None
-        except (OSError, TimeoutError, ValueError, BufferError, errors.RPCError) as problem:
+        except (*_BROKEN, ValueError, errors.RPCError) as problem:
             raise Unreachable(f"no connection ({type(problem).__name__})") from None
         await self._log_in()
         session = self._client.session
@@ -135,7 +138,7 @@ class Line:
         except asyncio.CancelledError:
             _only_if_lost()
             raise Unreachable(f"{name}: the connection was lost") from None
-        except (OSError, TimeoutError, BufferError) as problem:
+        except _BROKEN as problem:
             raise Unreachable(f"{name}: no answer ({type(problem).__name__})") from None
 
     async def ended(self) -> None:
@@ -144,7 +147,7 @@ class Line:
             await self._client.disconnected
         except asyncio.CancelledError:
             _only_if_lost()
-        except (OSError, BufferError, errors.AuthKeyNotFound):
+        except (*_BROKEN, errors.AuthKeyNotFound):
             pass
 
     async def close(self) -> None:
