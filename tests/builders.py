@@ -33,6 +33,7 @@ from domain.payment import Charge, ChargeStanding, Payment, PaymentStatus, Provi
 from tests.memory import (
     NOON,
     FixedClock,
+    MemoryCauses,
     MemoryCheckout,
     MemoryIntake,
     MemoryJournal,
@@ -261,6 +262,7 @@ class Service:
     ids: SequenceIds = field(default_factory=SequenceIds)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     messenger: MemoryMessenger = field(default_factory=MemoryMessenger)
+    causes: MemoryCauses = field(default_factory=MemoryCauses)
     checkout: MemoryCheckout = field(default_factory=MemoryCheckout)
     refunder: MemoryRefunder = field(default_factory=MemoryRefunder)
     intake: MemoryIntake = field(default_factory=MemoryIntake)
@@ -330,7 +332,9 @@ class Service:
         return revoke(ending.id, reason="a mistake", actor="olga")[0]
 
     def work_inbox(self) -> int:
-        return WorkInbox(work=self.work, clock=self.clock, intake=self.intake, journal=self.journal)()
+        return WorkInbox(
+            work=self.work, clock=self.clock, intake=self.intake, journal=self.journal, causes=self.causes
+        )()
 
     @property
     def desk(self) -> CheckoutDesk:
@@ -344,7 +348,7 @@ class Service:
     def deliver(self, at_most: int = 10) -> int:
         """Carry what waits in the outbox, as far as it is due."""
         messenger = InvitingMessenger(messenger=self.messenger, desk=self.desk, return_url=RETURN_URL)
-        return DeliverOutbox(work=self.work, clock=self.clock, messenger=messenger, journal=self.journal)(at_most)
+        return DeliverOutbox(self.work, self.clock, messenger, self.journal, self.causes)(at_most)
 
     def check(self, user: UserId, feature: str, as_of: datetime | None = None) -> Access:
         return CheckFeature(work=self.work, clock=self.clock)(user, feature, as_of)

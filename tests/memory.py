@@ -12,6 +12,7 @@ from typing import Final
 from application.messages import Letter, Message
 from application.ports import (
     Attempts,
+    Causes,
     ChargeKey,
     Checkout,
     Checkouts,
@@ -71,7 +72,7 @@ from application.ports import (
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable
-from domain.events import Event
+from domain.events import Event, MessageSent
 from domain.ids import BotName, ChargeId, EntitlementId, InvoiceId, PassportId, PaymentId, UserId
 from domain.invoice import Invoice
 from domain.money import Money
@@ -134,6 +135,28 @@ class MemoryJournal(Journal):
 
     def record(self, *events: Event) -> None:
         self.events.extend(events)
+
+    @property
+    def of_business(self) -> list[Event]:
+        """All but that a letter arrived."""
+        return [event for event in self.events if not isinstance(event, MessageSent)]
+
+
+@dataclass(slots=True)
+class MemoryCauses(Causes):
+    """What was gone on with, in order; `now` is what is under way."""
+
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    now: str = ""
+
+    @contextmanager
+    def going_on(self, cause: str, what: str, **facts: str) -> Iterator[None]:
+        self.seen.append((cause, what))
+        self.now = cause
+        try:
+            yield
+        finally:
+            self.now = ""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from application.feed import tell
 from application.messages import Letter, PaymentHeld, PaymentReturned, Price
 from application.ports import (
+    Causes,
     Clock,
     FoundBy,
     Ids,
@@ -77,6 +78,7 @@ class WorkInbox:
     clock: Clock
     intake: Intake
     journal: Journal
+    causes: Causes
     _left_alone: dict[Source, datetime] = field(default_factory=dict)
 
     def __call__(self) -> int:
@@ -84,7 +86,8 @@ class WorkInbox:
         with self.work.begin() as tx:
             due = tx.inbox.claim(self.clock.now(), at_most=1, lease=LEASE)
         for kept in due:
-            self._take(kept)
+            with self.causes.going_on(kept.cause, "report", source=kept.report.source, found_by=kept.found_by):
+                self._take(kept)
         return len(due)
 
     def _take(self, kept: KeptReport) -> None:

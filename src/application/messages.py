@@ -263,7 +263,8 @@ Message = (
 class Letter:
     """A message on its way to one chat. `id` and `attempts` are the outbox's own and 0 before it is kept.
 
-    `language` is an IETF tag as Telegram gives it ("en", "pt-br").
+    `language` is an IETF tag as Telegram gives it ("en", "pt-br"). `cause` is what it was written for (see `Causes`);
+    where several charges are settled at once, that is looked up by the one that it is `about`, which is not kept.
     """
 
     bot: BotName
@@ -272,3 +273,5 @@ class Letter:
     message: Message
     id: int = 0
     attempts: int = 0
+    cause: str = ""
+    about: tuple[str, str] | None = None

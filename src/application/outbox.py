@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import assert_never
 
 from application.messages import InvoiceMessage, Letter
-from application.ports import Blocked, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
-from domain.events import Event, InvoiceSent, MessageGivenUp
+from application.ports import Blocked, Causes, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
+from domain.events import Event, InvoiceSent, MessageGivenUp, MessageSent
 
 MAX_ATTEMPTS = 160
 """About 26 hours of pauses: who paid while Telegram was away for a day is told all the same."""
@@ -25,6 +25,7 @@ class DeliverOutbox:
     clock: Clock
     messenger: Messenger
     journal: Journal
+    causes: Causes
 
     def __call__(self, at_most: int) -> int:
         """How many letters were tried. Raises what our own code raised over one of them, once all were tried."""
@@ -32,42 +33,45 @@ class DeliverOutbox:
             letters = tx.outbox.claim(self.clock.now(), at_most=at_most, lease=LEASE)
         faults: list[Exception] = []
         for letter in letters:
-            try:
-                delivery = self.messenger.send(letter)
-            except Exception as fault:  # ours, not Telegram's: it holds up no other letter, and is not tried for ever
-                faults.append(fault)
-                delivery = TryLater(problem=type(fault).__name__)
-            self._note(letter, delivery)
+            with self.causes.going_on(letter.cause, "letter", bot=letter.bot, message=type(letter.message).__name__):
+                try:
+                    delivery = self.messenger.send(letter)
+                except Exception as fault:  # ours: it holds up no other letter, and is not tried for ever
+                    faults.append(fault)
+                    delivery = TryLater(problem=type(fault).__name__)
+                self._note(letter, delivery)
         if faults:
             raise faults[0]
         return len(letters)
 
     def _note(self, letter: Letter, delivery: Delivery) -> None:
-        event: Event | None = None
+        message = type(letter.message).__name__
+        events: list[Event] = []
         with self.work.begin() as tx:
             now = self.clock.now()
             match delivery:
                 case Sent():
                     tx.outbox.sent(letter, now)
+                    events.append(
+                        MessageSent(bot=letter.bot, chat_id=letter.chat_id, message=message, attempts=letter.attempts)
+                    )
                     if isinstance(letter.message, InvoiceMessage):
                         invoice_id = letter.message.invoice_id
                         tx.invoices.sent(invoice_id, delivery.message_id)
                         invoice = tx.invoices.of([invoice_id])[invoice_id]
-                        event = InvoiceSent(invoice=invoice, telegram_message_id=delivery.message_id)
+                        events.append(InvoiceSent(invoice=invoice, telegram_message_id=delivery.message_id))
                 case TryLater() if letter.attempts + 1 < MAX_ATTEMPTS:
                     tx.outbox.retry(letter, now + pause(letter.attempts, delivery.after), delivery.problem)
                 case Blocked() | Rejected() | TryLater():
                     tx.outbox.give_up(letter, now, delivery.problem)
-                    event = MessageGivenUp(
-                        bot=letter.bot,
-                        chat_id=letter.chat_id,
-                        message=type(letter.message).__name__,
-                        problem=delivery.problem,
+                    events.append(
+                        MessageGivenUp(
+                            bot=letter.bot, chat_id=letter.chat_id, message=message, problem=delivery.problem
+                        )
                     )
                 case _:
                     assert_never(delivery)
-        if event:
-            self.journal.record(event)
+        self.journal.record(*events)
 
 
 def pause(attempts: int, asked_for: timedelta | None) -> timedelta:

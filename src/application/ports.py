@@ -49,6 +49,14 @@ class Ids(Protocol):
     def passport(self) -> PassportId: ...
 
 
+class Causes(Protocol):
+    """What a piece of work was asked for by, so that what is left for later is found beside it again."""
+
+    @abstractmethod
+    def going_on(self, cause: str, what: str, **facts: str) -> AbstractContextManager[None]:
+        """Within it, all that is recorded and called belongs to that cause, as it was kept with what was left."""
+
+
 class Journal(Protocol):
     """Tells the operator what happened: logs and counts. Called after the commit, never before it; never raises."""
 
@@ -345,10 +353,11 @@ class StripeEvent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
     """One line of the audit trail. `kind` is one of `invoice_issued`, `pre_checkout`, `successful_payment`,
-    `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`, `refund_ordered`, `refund_failed`,
-    `payment_resolved`, `payment_held`, `payment_released`, `refund_conflict`, `entitlement_granted`,
-    `entitlement_revoked` (both by hand, with the `entitlement_id`); `message` the provider's own bytes,
-    `actor` and `note` who decided and why."""
+    `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`, `refund_asked`, `refund_approved`,
+    `refund_declined`, `refund_ordered`, `refund_failed`, `payment_resolved`, `payment_held`, `payment_released`,
+    `refund_conflict`, `entitlement_granted`, `entitlement_revoked` (both by hand, with the `entitlement_id`),
+    `endpoint_enabled`, `events_replayed` (both without a bot); `message` the provider's own bytes, `actor` and `note`
+    who decided and why."""
 
     kind: str
     bot: BotName
@@ -416,13 +425,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReport:
-    """`attempts` counts how often it was taken up, this time too; `received_at` is when it came, or was wanted anew."""
+    """`attempts` counts how often it was taken up, this time too; `received_at` is when it came, or was wanted anew;
+    `cause` is what brought it (see `Causes`)."""
 
     id: int
     report: Report
     found_by: FoundBy
     received_at: datetime
     attempts: int
+    cause: str = ""
 
 
 class Inbox(Protocol):

@@ -233,6 +233,7 @@ def _letter(settlement: Settlement) -> Letter:
         chat_id=charge.payer,
         language=invoice.language if invoice else "en",
         message=_message(settlement),
+        about=charge.key,
     )
 
 

@@ -204,6 +204,16 @@ class CommandAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent:
+    """A message arrived at Telegram, after so many attempts that failed."""
+
+    bot: BotName
+    chat_id: int
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageGivenUp:
     """A message that will not be tried again."""
 
@@ -318,6 +328,7 @@ Event = (
     | RefundCameFirst
     | RefundConflicted
     | CommandAnswered
+    | MessageSent
     | MessageGivenUp
     | ReportKept
     | ReportRetried

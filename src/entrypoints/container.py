@@ -16,8 +16,13 @@ from adapters.clock import SystemClock
 from adapters.ids import RandomIds
 from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
+from adapters.sql.console import SqlConsole
 from adapters.sql.engine import open_engine
+from adapters.sql.event_book import SqlEventBook
+from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.people import SqlPeople
+from adapters.sql.register import SqlRegister
 from adapters.sql.telegram_logins import SqlTelegramLogins
 from adapters.sql.work import SqlUnitOfWork
 from adapters.stripe.absent import NoCheckout
@@ -32,26 +37,32 @@ from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.journal import LoggingJournal
 from adapters.telemetry.metrics import Gauges, Metrics
+from adapters.telemetry.tracing import Tracing
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
 from adapters.webhooks.receiver import HttpReceiver
 from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, ListPayments
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
 from application.feed import NoteEnds, ReadFeed
+from application.figures import ShowOverview, ShowPlans, SumUpFigures
 from application.grants import GrantByHand, RevokeByHand
+from application.histories import ShowPaymentHistory, ShowUser
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
 from application.passports import IssuePassport, ListRevocations
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
+from application.people import KeepPeople
 from application.ports import Checkout, Clock, Ids, Journal, Refunder
 from application.pre_checkout import JudgePreCheckouts
 from application.pushing import EnableEndpoint, PushEvents, ReplayEvents
 from application.quarantine import GrantQuarantined, RefundQuarantined
 from application.reconciliation import ReconcileStars, ReconcileStripe
 from application.refund_orders import CarryRefunds, OrderRefund
+from application.refund_requests import AnswerRefundRequest, RequestRefund
 from application.refunds import RecordRefund
+from application.search import Search
 from application.settlement import SettleCharges
 from application.shop import Shop
 from application.standing import FollowCharge
@@ -61,6 +72,15 @@ from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
+from entrypoints.console.books import Books
+from entrypoints.console.desk import Console
+from entrypoints.console.events import EventDesk
+from entrypoints.console.pages import Pages
+from entrypoints.console.plans import PlanDesk
+from entrypoints.console.sign_in import Wicket
+from entrypoints.console.system import SystemDesk
+from entrypoints.console.today import TodayDesk
+from entrypoints.console.visitors import Sessions
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
 from entrypoints.http.checks import CheckDesk
@@ -80,12 +100,29 @@ from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.sightings import Sightings
+from entrypoints.webhook_watch import EVERY_S, FIRST_AFTER_S, WebhookWatch
 from entrypoints.worker import Worker
 
 
-def _bots(settings: Settings, work: SqlUnitOfWork, clock: Clock) -> Mapping[BotName, Bot]:
+def _tracing(settings: Settings) -> Tracing:
+    if settings.traces_to is None:
+        return Tracing()
+    from adapters.telemetry.otlp import OtlpTracing  # noqa: PLC0415 most have no collector
+
+    return OtlpTracing(settings.traces_to, settings.traces_headers)
+
+
+def _work(engine: Engine, tracing: Tracing) -> SqlUnitOfWork:
+    return SqlUnitOfWork(engine, tracing.cause)
+
+
+def _bots(settings: Settings, tracing: Tracing, work: SqlUnitOfWork, clock: Clock) -> Mapping[BotName, Bot]:
     if not settings.telegram_by_mtproto:
-        return {name: BotApi(token, base=settings.telegram_api_base) for name, token in settings.bot_tokens.items()}
+        return {
+            name: BotApi(token, base=settings.telegram_api_base, around=tracing.span)
+            for name, token in settings.bot_tokens.items()
+        }
     from adapters.telegram.mtproto.bot import MtprotoBot  # noqa: PLC0415 Telethon is large
     from adapters.telegram.mtproto.line import TelegramApp  # noqa: PLC0415
 
@@ -97,7 +134,9 @@ def _bots(settings: Settings, work: SqlUnitOfWork, clock: Clock) -> Mapping[BotN
         key_path=settings.mtproto_key_path,
     )
     logins = SqlTelegramLogins(work)
-    return {name: MtprotoBot(token, app, logins, clock) for name, token in settings.bot_tokens.items()}
+    return {
+        name: MtprotoBot(token, app, logins, clock, around=tracing.span) for name, token in settings.bot_tokens.items()
+    }
 
 
 def _listeners(settings: Settings, bots: Mapping[BotName, Any]) -> Mapping[BotName, Listener]:
@@ -158,7 +197,7 @@ def _price_map_is_known(settings: Settings, catalog: Catalog) -> None:
         raise SettingsError([f"STRIPE_PRICE_MAP_JSON: names {', '.join(unknown)}, which the catalog does not have"])
 
 
-def _checkout(settings: Settings, catalog: Catalog) -> Checkout:
+def _checkout(settings: Settings, catalog: Catalog, tracing: Tracing) -> Checkout:
     """Stripe, or what stands in its place where it is not set up: no plan can then be paid by it."""
     if not settings.stripe_secret_key:
         return NoCheckout()
@@ -171,6 +210,7 @@ def _checkout(settings: Settings, catalog: Catalog) -> Checkout:
         price_map=settings.stripe_price_map,
         success_url=f"{settings.public_url}{DONE}",
         cancel_url=f"{settings.public_url}{CANCELLED}",
+        around=tracing.span,
     )
 
 
@@ -222,7 +262,13 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
-def _metrics(database: SqlGauges, clock: Clock, settings: Settings, listeners: Mapping[BotName, Listener]) -> Metrics:
+def _metrics(
+    database: SqlGauges,
+    clock: Clock,
+    settings: Settings,
+    webhooks: WebhookWatch,
+    listeners: Mapping[BotName, Listener],
+) -> Metrics:
     def gauges() -> Gauges:
         now = clock.now()
         oldest, report, held = (
@@ -247,7 +293,16 @@ def _metrics(database: SqlGauges, clock: Clock, settings: Settings, listeners: M
             **_of_listeners(listeners),
         }
 
-    return Metrics(gauges)
+    return Metrics(gauges, webhooks.gauges, lambda: _of_disk(database))
+
+
+def _of_disk(database: SqlGauges) -> Gauges:
+    disk = database.disk()
+    return {"disk_free_bytes": disk[0], "disk_size_bytes": disk[1]} if disk else {}
+
+
+def _webhook_watch(settings: Settings, bots: Mapping[BotName, Bot]) -> WebhookWatch:
+    return WebhookWatch({} if settings.telegram_by_mtproto else bots, settings.webhook_address)
 
 
 def _of_listeners(listeners: Mapping[BotName, Listener]) -> Gauges:
@@ -284,6 +339,17 @@ def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
     return pushers
 
 
+def _console(database: SqlGauges, settings: Settings, clock: Clock, kept: SqlConsole) -> Console:
+    return Console(
+        sessions=Sessions(kept=kept, users=settings.console_users, clock=clock),
+        kept=kept,
+        clock=clock,
+        pages=Pages(),
+        public_url=settings.public_url,
+        waiting=lambda: sum(database.quarantined().values()),
+    )
+
+
 def _readiness(database: SqlGauges, listeners: Mapping[BotName, Listener]) -> Readiness:
     return Readiness(database.schema_revision, database.expected_revision, listeners)
 
@@ -304,10 +370,12 @@ class Container(containers.DeclarativeContainer):
     ids = providers.Singleton(RandomIds)
     engine: providers.Provider[Engine] = providers.Singleton(open_engine, settings.provided.database_url)
     database = providers.Singleton(SqlGauges, engine)
-    work = providers.Singleton(SqlUnitOfWork, engine)
-    bots = providers.Singleton(_bots, settings, work, clock)
+    tracing = providers.Singleton(_tracing, settings)
+    work = providers.Singleton(_work, engine, tracing)
+    bots = providers.Singleton(_bots, settings, tracing, work, clock)
     listeners = providers.Singleton(_listeners, settings, bots)
-    metrics = providers.Singleton(_metrics, database, clock, settings, listeners)
+    webhook_watch = providers.Singleton(_webhook_watch, settings, bots)
+    metrics = providers.Singleton(_metrics, database, clock, settings, webhook_watch, listeners)
     refund_bell = providers.Singleton(threading.Event)
     feed_bell = providers.Singleton(Bell)
     journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)
@@ -331,7 +399,7 @@ class Container(containers.DeclarativeContainer):
         attempts_per_minute=settings.provided.attempts_per_minute,
     )
 
-    checkout = providers.Singleton(_checkout, settings, catalog)
+    checkout = providers.Singleton(_checkout, settings, catalog, tracing)
     checkout_desk = providers.Singleton(CheckoutDesk, work, clock, shop, checkout, journal)
     messenger = providers.Singleton(
         InvitingMessenger, bot_api, checkout_desk, providers.Singleton(_return_url, settings)
@@ -347,7 +415,7 @@ class Container(containers.DeclarativeContainer):
     settle_charges = providers.Singleton(
         SettleCharges, work, clock, ids, shop, journal, providers.Callable(_automatic_refunds, settings)
     )
-    charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"))
+    charges = providers.Singleton(Lane, "charges", settle_charges, attrgetter("key"), "charge_id", tracing)
     follow_charge = providers.Singleton(FollowCharge, work, clock, ids, journal)
     keep_stripe_event = providers.Singleton(KeepStripeEvent, work, clock, journal)
     record_refund = providers.Singleton(RecordRefund, work, clock, ids, journal)
@@ -362,7 +430,7 @@ class Container(containers.DeclarativeContainer):
     refunder = providers.Singleton(_refunder, providers.Singleton(StarRefunder, bots, star_ledger), checkout)
     carry_refunds = providers.Singleton(CarryRefunds, work, clock, ids, refunder, journal)
     forget_updates = providers.Singleton(ForgetUpdates, work, clock)
-    deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal)
+    deliver_outbox = providers.Singleton(DeliverOutbox, work, clock, messenger, journal, tracing)
     check_desk = providers.Singleton(
         CheckDesk,
         check=providers.Singleton(CheckFeature, work, clock),
@@ -388,6 +456,20 @@ class Container(containers.DeclarativeContainer):
         _pushers, settings, feed_bell, work=work, clock=clock, receiver=receiver, journal=journal
     )
 
+    figures = providers.Singleton(SqlFigures, work)
+    register = providers.Singleton(SqlRegister, work, engine)
+    people = providers.Singleton(SqlPeople, work)
+    sightings = providers.Singleton(Sightings, providers.Singleton(KeepPeople, people), clock)
+    show_overview = providers.Singleton(ShowOverview, figures, register, clock)
+    show_plans = providers.Singleton(ShowPlans, figures, register, clock)
+    search = providers.Singleton(Search, work, register, people)
+    show_user = providers.Singleton(ShowUser, work, register, people, clock)
+    show_payment_history = providers.Singleton(ShowPaymentHistory, work, people, clock)
+    request_refund = providers.Singleton(
+        RequestRefund, work, clock, ids, journal, settings.provided.second_operator_above
+    )
+    answer_refund_request = providers.Singleton(AnswerRefundRequest, work, clock, ids, journal)
+
     callers = providers.Singleton(
         Callers,
         tokens=providers.Singleton(
@@ -407,6 +489,43 @@ class Container(containers.DeclarativeContainer):
         refund=refund_quarantined,
     )
     passport_desk = providers.Singleton(_passport_desk, settings, work, clock, ids)
+    kept_by_console = providers.Singleton(SqlConsole, engine)
+    console = providers.Singleton(_console, database, settings, clock, kept_by_console)
+    wicket = providers.Singleton(
+        Wicket,
+        kept=kept_by_console,
+        users=settings.provided.console_users,
+        clock=clock,
+        trusted_proxies=settings.provided.trusted_proxies,
+    )
+    books = providers.Singleton(
+        Books,
+        users=settings.provided.console_users,
+        shop=shop,
+        register=register,
+        people=people,
+        search=search,
+        show_user=show_user,
+        show_payment=show_payment_history,
+        find_payments=find_payments,
+        request_refund=request_refund,
+        answer_refund=answer_refund_request,
+        grant_quarantined=grant_quarantined,
+        grant=grant_by_hand,
+        revoke=revoke_by_hand,
+    )
+    today_desk = providers.Singleton(TodayDesk, show=show_overview, gauges=database, settings=settings)
+    plan_desk = providers.Singleton(PlanDesk, show=show_plans, catalog=catalog, tills=shop.provided.tills)
+    event_desk = providers.Singleton(
+        EventDesk,
+        work=work,
+        book=providers.Singleton(SqlEventBook, engine),
+        endpoints=settings.provided.event_endpoints,
+        replay=replay_events,
+        enable=enable_endpoint,
+    )
+    system_desk = providers.Singleton(SystemDesk, settings=settings, gauges=database)
+
     readiness = providers.Singleton(_readiness, database, listeners)
     door = providers.Singleton(_door, settings)
     order_desk = providers.Singleton(OrderDesk)
@@ -414,16 +533,20 @@ class Container(containers.DeclarativeContainer):
     update_desk = providers.Singleton(
         UpdateDesk,
         judge_pre_checkouts=judge_pre_checkouts,
-        pre_checkouts=providers.Singleton(Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id")),
+        pre_checkouts=providers.Singleton(
+            Lane, "pre-checkouts", judge_pre_checkouts, attrgetter("query_id"), "query_id", tracing
+        ),
         charges=charges,
         record_refund=record_refund,
         answer_message=answer_message,
         answer_press=answer_press,
         keep_report=keep_report,
         metrics=metrics,
+        tracing=tracing,
         replies=replies,
         usernames=usernames,
         wake_relay=relay.provided.wake,
+        sightings=sightings,
     )
     stripe_desk = providers.Singleton(
         _stripe_desk,
@@ -452,7 +575,7 @@ class Container(containers.DeclarativeContainer):
         live=providers.Callable(_stripe_is_live, settings),
         wake_relay=relay.provided.wake,
     )
-    work_inbox = providers.Singleton(WorkInbox, work, clock, intake, journal)
+    work_inbox = providers.Singleton(WorkInbox, work, clock, intake, journal, tracing)
     reconciler = providers.Singleton(
         Reconciler,
         work,
@@ -472,4 +595,13 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(Worker, "refunds-3", carry_refunds, refund_bell),
         providers.Singleton(Worker, "reconciler", reconciler),
         providers.Singleton(Worker, "ends", providers.Singleton(NoteEnds, work, clock, journal)),
+        providers.Singleton(
+            Worker,
+            "webhooks",
+            webhook_watch,
+            idle_s=EVERY_S,
+            first_after_s=FIRST_AFTER_S,
+        ),
+        providers.Singleton(Worker, "figures", providers.Singleton(SumUpFigures, figures, clock), idle_s=60.0),
+        providers.Singleton(Worker, "people", sightings),
     )

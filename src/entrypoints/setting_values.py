@@ -20,6 +20,7 @@ _BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 _API_HASH = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _STRIPE_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]{4,}", re.ASCII)
 _STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,}", re.ASCII)
 
@@ -161,6 +162,18 @@ def price_map(text: str) -> Mapping[str, str]:
         raise ValueError('must be a JSON object of plan codes and prices of Stripe, {"gold_1m": "price_…"}') from None
 
 
+def sums(text: str) -> Mapping[str, int]:
+    """One for each currency, in its smallest unit."""
+    problem = 'must be a JSON object of currencies and sums in their smallest unit, {"XTR": 5000, "GBP": 10000}'
+    try:
+        given = msgspec.json.decode(text, type=dict[str, int])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError(problem) from None
+    if any(currency not in EXPONENTS or amount < 0 for currency, amount in given.items()):
+        raise ValueError(problem)
+    return given
+
+
 def networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(network) for network in _listed(text))
@@ -211,3 +224,12 @@ def one_of(*known: str, fold: Callable[[str], str]) -> Callable[[str], str]:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+
+
+def http_headers(text: str) -> Mapping[str, str]:
+    """As OpenTelemetry writes them: `name=value,name=value`, percent-encoded."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    headers = {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+    if not all(_HEADER_NAME.fullmatch(name) and value.isprintable() and value for name, value in headers.items()):
+        raise ValueError("must be name=value, comma separated")
+    return headers

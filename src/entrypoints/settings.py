@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
@@ -14,6 +15,7 @@ from application.ports import Endpoint
 from domain.ids import BotName
 from domain.payload import MIN_KEY_BYTES
 from entrypoints import setting_values
+from entrypoints.console_users import ConsoleUser, console_users
 from entrypoints.event_webhooks import event_webhooks, not_allowed
 from entrypoints.setting_values import Network
 
@@ -45,6 +47,7 @@ class Settings:
     webhook_secrets: tuple[str, ...] = field(repr=False)
     telegram_networks: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
+    operator_networks: tuple[Network, ...]
     telegram_api_base: str
     telegram_by_mtproto: bool
     telegram_api_id: int
@@ -72,8 +75,12 @@ class Settings:
     reconcile_every: timedelta
     event_endpoints: tuple[Endpoint, ...]
     event_private_allowed: bool
+    second_operator_above: Mapping[str, int]
     passport_keys: Path | None
+    console_users: Mapping[str, ConsoleUser]
     support_contact: str | None
+    traces_to: str | None = field(repr=False)
+    traces_headers: Mapping[str, str] = field(repr=False)
     log_level: str
     log_format: str
 
@@ -116,9 +123,15 @@ class Settings:
             problems.append("AUTH_JWT_SECRET: is missing; set it, or AUTH_JWKS, to know users and services by")
         if self.stripe_secret_key and not self.stripe_webhook_secrets:
             problems.append("STRIPE_WEBHOOK_SECRET: is missing; without it anybody could report payments")
+        if self.console_users and not safe_for_passwords(self.public_url):
+            problems.append("CONSOLE_USERS_JSON: needs a PUBLIC_URL that is https://; passwords are sent to it")
         if self.jwt_secret and self.jwks:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
+
+    def webhook_address(self, bot: BotName) -> str:
+        """Where Telegram is to deliver the updates of that bot."""
+        return f"{self.public_url}/api/v1/telegram/{bot}/webhook"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -135,6 +148,8 @@ class Settings:
                 self.jwt_secret,
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
+                *(str(user.password) for user in self.console_users.values()),
+                *self.traces_headers.values(),
                 *(b64encode(key).decode() for endpoint in self.event_endpoints for key in endpoint.secrets),
             )
             if secret
@@ -181,6 +196,7 @@ def _read(env: "_Reader") -> Settings:
         webhook_secrets=env.read("TELEGRAM_WEBHOOK_SECRET", setting_values.webhook_secrets, ()),
         telegram_networks=env.read("TELEGRAM_IP_ALLOWLIST", setting_values.networks, ()),
         trusted_proxies=env.read("TRUSTED_PROXIES", setting_values.networks, ()),
+        operator_networks=env.read("OPERATOR_NETWORKS", setting_values.networks, ()),
         telegram_api_base=env.read("TELEGRAM_API_BASE", setting_values.address, TELEGRAM_API),
         telegram_by_mtproto=env.read("TELEGRAM_TRANSPORT", transports, "bot_api") == "mtproto",
         telegram_api_id=env.read("TELEGRAM_API_ID", setting_values.whole(1, 2**31 - 1), 0),
@@ -209,8 +225,12 @@ def _read(env: "_Reader") -> Settings:
         reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
         event_endpoints=env.event_endpoints(private_allowed=private_allowed),
         event_private_allowed=private_allowed,
+        second_operator_above=env.read("CONSOLE_SECOND_OPERATOR_ABOVE_JSON", setting_values.sums, {}),
         passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
+        console_users=env.console_users(),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
+        traces_to=env.read("OTEL_EXPORTER_OTLP_ENDPOINT", setting_values.address, None),
+        traces_headers=env.read("OTEL_EXPORTER_OTLP_HEADERS", setting_values.http_headers, {}),
         log_level=env.read("LOG_LEVEL", setting_values.one_of(*_LEVELS, fold=str.upper), "INFO"),
         log_format=env.read("LOG_FORMAT", setting_values.one_of("json", "console", fold=str.lower), "json"),
     )
@@ -248,12 +268,22 @@ class _Reader:
             self.problems.append("TELEGRAM_BOT_TOKENS_JSON: gives the same token to two bots")
         return tokens
 
+    def console_users(self) -> Mapping[str, ConsoleUser]:
+        none: Mapping[str, ConsoleUser] = {}
+        return self.read("CONSOLE_USERS_JSON", console_users, none)
+
     def event_endpoints(self, *, private_allowed: bool) -> tuple[Endpoint, ...]:
         none: tuple[Endpoint, ...] = ()
         endpoints = self.read("EVENT_WEBHOOKS_JSON", event_webhooks, none)
         if not private_allowed:
             self.problems += [f"EVENT_WEBHOOKS_JSON: {problem}" for problem in not_allowed(endpoints)]
         return endpoints
+
+
+def safe_for_passwords(public_url: str) -> bool:
+    """Whether nobody on the way can read them: TLS, or a way that never leaves this machine."""
+    parts = urlsplit(public_url)
+    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _name(problem: str) -> str:

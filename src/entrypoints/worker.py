@@ -20,6 +20,7 @@ class Worker:
     work: Callable[[], int]
     bell: threading.Event = field(default_factory=threading.Event)
     idle_s: float = 1.0
+    first_after_s: float = 0.0
     _thread: threading.Thread | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -35,6 +36,7 @@ class Worker:
             self._thread.join(STOP_WITHIN_S)
 
     def _go_on(self) -> None:
+        self._stopping.wait(self.first_after_s)
         while not self._stopping.is_set():
             self.bell.clear()  # before looking, so that what is written from here on rings again
             try:

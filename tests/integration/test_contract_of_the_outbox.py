@@ -125,6 +125,12 @@ def test_a_message_comes_out_as_it_was_put_in(work: UnitOfWork, message: Message
     assert claimed.attempts == 0
 
 
+def test_a_letter_keeps_what_it_was_written_for(work: UnitOfWork) -> None:
+    put(work, Letter(bot=MAIN, chat_id=1, language="en", message=Help(), cause="req_1 00-aa-bb-01"), letter(chat=2))
+
+    assert [one.cause for one in claim(work)] == ["req_1 00-aa-bb-01", ""]
+
+
 def test_of_each_chat_only_the_oldest_is_claimed_and_the_next_when_it_was_sent(work: UnitOfWork) -> None:
     put(work, letter(message=Welcome()), letter(message=Help()), letter(chat=2, message=TermsOfSale()))
     first = claim(work)

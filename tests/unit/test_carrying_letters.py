@@ -8,10 +8,10 @@ import pytest
 from application.messages import Help, Letter, Message, Welcome
 from application.outbox import LEASE, LONGEST_PAUSE, MAX_ATTEMPTS, DeliverOutbox, pause
 from application.ports import Blocked, Delivery, Rejected, Sent, TryLater
-from domain.events import InvoiceSent, MessageGivenUp
+from domain.events import InvoiceSent, MessageGivenUp, MessageSent
 from domain.ids import UserId
 from tests.builders import ALICE, BOB, HOUR, MAIN, SECOND, Service, charge, invoice, invoice_id
-from tests.memory import NOON, MemoryMessenger
+from tests.memory import NOON, MemoryCauses, MemoryMessenger
 
 
 def write(service: Service, *messages: Message, to: UserId = ALICE) -> None:
@@ -22,9 +22,14 @@ def write(service: Service, *messages: Message, to: UserId = ALICE) -> None:
 
 def deliver(service: Service, *deliveries: Delivery, at_most: int = 10) -> int:
     service.messenger.deliveries = deque(deliveries)
-    return DeliverOutbox(work=service.work, clock=service.clock, messenger=service.messenger, journal=service.journal)(
-        at_most
+    carry = DeliverOutbox(
+        work=service.work,
+        clock=service.clock,
+        messenger=service.messenger,
+        journal=service.journal,
+        causes=service.causes,
     )
+    return carry(at_most)
 
 
 def test_a_letter_that_arrived_is_not_sent_again() -> None:
@@ -36,7 +41,7 @@ def test_a_letter_that_arrived_is_not_sent_again() -> None:
     assert deliver(service) == 0
 
     assert service.state.outbox[0].sent_at == NOON
-    assert service.journal.events == []
+    assert service.journal.events == [MessageSent(bot=MAIN, chat_id=ALICE, message="Welcome", attempts=0)]
 
 
 def test_nothing_waiting_is_nothing_to_carry() -> None:
@@ -78,7 +83,7 @@ def test_an_invoice_that_arrived_is_on_record_with_its_message_id() -> None:
     deliver(service, Sent(message_id=4711))
 
     assert service.state.telegram_message_ids == {invoice_id(): 4711}
-    assert service.journal.events == [InvoiceSent(invoice=invoice(), telegram_message_id=4711)]
+    assert service.journal.of_business == [InvoiceSent(invoice=invoice(), telegram_message_id=4711)]
 
 
 def test_a_letter_that_did_not_get_through_is_tried_again_when_the_pause_is_over() -> None:
@@ -188,7 +193,34 @@ def test_a_letter_over_which_our_own_code_stumbles_holds_up_no_other_and_is_give
 
     assert service.state.outbox[1].sent_at == NOON
     assert deliver(service) == 0
-    assert service.journal.events == [MessageGivenUp(bot=MAIN, chat_id=ALICE, message="Help", problem="KeyError")]
+    assert service.journal.of_business == [MessageGivenUp(bot=MAIN, chat_id=ALICE, message="Help", problem="KeyError")]
+
+
+class Listening(MemoryMessenger):
+    """Hears under which cause it sends."""
+
+    def __init__(self, causes: MemoryCauses) -> None:
+        super().__init__()
+        self.causes = causes
+        self.heard: list[str] = []
+
+    def send(self, letter: Letter) -> Delivery:
+        self.heard.append(self.causes.now)
+        return super().send(letter)
+
+
+def test_a_letter_is_sent_as_a_part_of_what_it_was_written_for() -> None:
+    causes = MemoryCauses()
+    messenger = Listening(causes)
+    service = Service(messenger=messenger, causes=causes)
+    letters = [Letter(bot=MAIN, chat_id=chat, language="en", message=Help(), cause=f"req_{chat}") for chat in (1, 2)]
+    with service.work.begin() as tx:
+        tx.outbox.add(letters, service.clock.now())
+
+    deliver(service)
+
+    assert messenger.heard == ["req_1", "req_2"]
+    assert causes.now == ""
 
 
 def test_a_user_who_blocked_the_bot_keeps_what_was_paid_for() -> None:

@@ -108,7 +108,7 @@ def test_a_press_issues_the_invoice_and_asks_nothing_of_stripe_yet() -> None:
     assert asked.state.messages == [INVITATION]
     assert asked.state.invoices == {invoice_id(): stripe_invoice()}
     assert asked.checkout.opened == []
-    assert asked.journal.events == [InvoiceIssued(invoice=stripe_invoice())]
+    assert asked.journal.of_business == [InvoiceIssued(invoice=stripe_invoice())]
 
 
 def test_the_page_is_made_when_the_invitation_is_sent_and_kept() -> None:
@@ -125,7 +125,7 @@ def test_the_page_is_made_when_the_invitation_is_sent_and_kept() -> None:
     assert asked.state.checkouts[invoice_id()].checkout == KeptCheckout(
         invoice_id=invoice_id(), session_id="cs_1", url=PAGE
     )
-    assert asked.journal.events[1:] == [InvoiceSent(invoice=stripe_invoice(), telegram_message_id=None)]
+    assert asked.journal.of_business[1:] == [InvoiceSent(invoice=stripe_invoice(), telegram_message_id=None)]
 
 
 def test_an_invitation_that_telegram_takes_at_the_second_try_leads_to_the_same_page_and_is_counted_once() -> None:
@@ -139,7 +139,7 @@ def test_an_invitation_that_telegram_takes_at_the_second_try_leads_to_the_same_p
 
     assert [sent.url for sent in said(asked) if isinstance(sent, CheckoutInvitation)] == [PAGE, PAGE]
     assert len(asked.checkout.opened) == 1
-    assert [type(event) for event in asked.journal.events] == [InvoiceIssued, InvoiceSent]
+    assert [type(event) for event in asked.journal.of_business] == [InvoiceIssued, InvoiceSent]
 
 
 def test_while_stripe_is_away_the_user_is_told_at_once_and_the_operator_why() -> None:
@@ -151,7 +151,7 @@ def test_while_stripe_is_away_the_user_is_told_at_once_and_the_operator_why() ->
 
     assert said(asked) == [PurchaseDeclined(code="provider_unavailable")]
     assert asked.state.outbox[0].sent_at is not None
-    assert asked.journal.events[1:] == [
+    assert asked.journal.of_business[1:] == [
         InvoiceNotSent(invoice=stripe_invoice(), problem="Stripe does not answer."),
     ]
 
@@ -179,7 +179,7 @@ def test_an_invitation_never_leads_to_a_page_at_another_price() -> None:
 
     assert said(asked) == [PurchaseDeclined(code="provider_unavailable")]
     assert asked.checkout.expired == ["cs_1"]
-    assert [type(event) for event in asked.journal.events] == [InvoiceIssued, CheckoutMismatched, InvoiceNotSent]
+    assert [type(event) for event in asked.journal.of_business] == [InvoiceIssued, CheckoutMismatched, InvoiceNotSent]
 
 
 class NotSetUp(MemoryCheckout):

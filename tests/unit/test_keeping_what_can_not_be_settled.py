@@ -311,7 +311,9 @@ class SlowlyAway(MemoryIntake):
 def test_many_that_wait_for_a_provider_that_hangs_hold_up_no_other() -> None:
     service = Service()
     intake = SlowlyAway(clock=service.clock)
-    work = WorkInbox(work=service.work, clock=service.clock, intake=intake, journal=service.journal)
+    work = WorkInbox(
+        work=service.work, clock=service.clock, intake=intake, journal=service.journal, causes=service.causes
+    )
     for number in range(50):
         keep(service, Report(source=Source.STRIPE_EVENT, bot=BotName(""), body=str(number).encode()))
     service.clock.pass_by(SECOND)
@@ -328,7 +330,9 @@ def test_many_that_wait_for_a_provider_that_hangs_hold_up_no_other() -> None:
 def test_a_provider_that_hung_is_asked_again_after_a_while() -> None:
     service = Service()
     intake = SlowlyAway(clock=service.clock)
-    work = WorkInbox(work=service.work, clock=service.clock, intake=intake, journal=service.journal)
+    work = WorkInbox(
+        work=service.work, clock=service.clock, intake=intake, journal=service.journal, causes=service.causes
+    )
     keep(service, Report(source=Source.STRIPE_EVENT, bot=BotName(""), body=b""))
     work()
     service.clock.pass_by(LEFT_ALONE_FOR)
@@ -342,7 +346,9 @@ def test_a_provider_that_hung_is_asked_again_after_a_while() -> None:
 def test_a_clock_that_is_set_back_makes_nobody_wait_for_a_provider_that_hung_once() -> None:
     service = Service()
     intake = SlowlyAway(clock=service.clock)
-    work = WorkInbox(work=service.work, clock=service.clock, intake=intake, journal=service.journal)
+    work = WorkInbox(
+        work=service.work, clock=service.clock, intake=intake, journal=service.journal, causes=service.causes
+    )
     keep(service, Report(source=Source.STRIPE_EVENT, bot=BotName(""), body=b""))
     work()
     service.clock.pass_by(-timedelta(days=1))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.threat(49)
 
 
 def test_there_are_pins_for_running_for_developing_and_for_the_installer() -> None:
-    assert [path.name for path in REQUIREMENTS] == ["dev.txt", "run.txt", "uv.txt"]
+    assert [path.name for path in REQUIREMENTS] == ["bench.txt", "dev.txt", "run.txt", "uv.txt"]
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.stem)

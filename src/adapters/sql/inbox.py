@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
+from adapters.sql.causes import Cause, no_cause
 from adapters.sql.claims import Claims
 from application.ports import FoundBy, Inbox, KeptReport, Report, Source
 
@@ -47,8 +48,9 @@ _AGAIN = (
 
 
 class SqlInbox(Inbox):
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cause: Cause = no_cause) -> None:
         self._connection = connection
+        self._cause = cause
 
     def keep(self, reports: Sequence[Report], *, found_by: FoundBy, now: datetime, problem: str = "") -> int:
         if not reports:
@@ -64,6 +66,7 @@ class SqlInbox(Inbox):
                 "attempts": 0,
                 "due_at": now,
                 "problem": problem or None,
+                "cause": self._cause(None) or None,
             }
             for report in reports
         ]
@@ -81,6 +84,7 @@ class SqlInbox(Inbox):
                 found_by=FoundBy(row.found_by),
                 received_at=row.received_at,
                 attempts=row.attempts + 1,
+                cause=row.cause or "",
             )
             for row in _CLAIMS.take(self._connection, now, at_most, lease)
         ]

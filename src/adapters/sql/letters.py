@@ -19,7 +19,7 @@ class Unreadable(ValueError):
     """A letter that this version of the service can't read."""
 
 
-def row_of(letter: Letter, now: datetime) -> dict[str, Any]:
+def row_of(letter: Letter, now: datetime, cause: str) -> dict[str, Any]:
     return {
         "bot": letter.bot,
         "chat_id": letter.chat_id,
@@ -29,6 +29,7 @@ def row_of(letter: Letter, now: datetime) -> dict[str, Any]:
         "created_at": now,
         "due_at": now,
         "attempts": letter.attempts,
+        "cause": cause or None,
     }
 
 
@@ -41,6 +42,7 @@ def letter_of(row: Any) -> Letter:
         message=_message(row.kind, row.body),
         id=row.id,
         attempts=row.attempts,
+        cause=row.cause or "",
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_rows
+from adapters.sql.causes import Cause, no_cause
 from adapters.sql.column_types import UtcTime
 from adapters.sql.letters import Unreadable, letter_of, row_of
 from adapters.sql.locks import hold
@@ -87,12 +88,13 @@ _GIVE_UP = (
 
 
 class SqlOutbox(Outbox):
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cause: Cause = no_cause) -> None:
         self._connection = connection
+        self._cause = cause
 
     def add(self, letters: Sequence[Letter], now: datetime) -> None:
         if letters:
-            insert_rows(self._connection, _TABLE, [row_of(letter, now) for letter in letters])
+            insert_rows(self._connection, _TABLE, [self._row(letter, now) for letter in letters])
 
     def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[Letter]:
         # One at a time over all processes, so that rates are counted exactly and nothing is claimed twice.
@@ -111,6 +113,9 @@ class SqlOutbox(Outbox):
 
     def give_up(self, letter: Letter, now: datetime, problem: str) -> None:
         self._give_up(letter.id, now, problem)
+
+    def _row(self, letter: Letter, now: datetime) -> dict[str, Any]:
+        return row_of(letter, now, letter.cause or self._cause(letter.about))
 
     def _give_up(self, id: int, now: datetime, problem: str) -> None:
         self._connection.execute(_GIVE_UP, {"of": id, "now": now, "problem": problem})

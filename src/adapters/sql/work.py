@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from sqlalchemy import Connection, Engine, exc
 
 from adapters.sql.attempts import SqlAttempts
+from adapters.sql.causes import Cause, no_cause
 from adapters.sql.checkouts import SqlCheckouts
 from adapters.sql.column_types import POSTGRESQL
 from adapters.sql.customers import SqlCustomers
@@ -33,13 +34,13 @@ from domain.ids import UserId
 
 
 class SqlTransaction(Transaction):
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cause: Cause = no_cause) -> None:
         self.connection = connection
         self.invoices = SqlInvoices(connection)
         self.payments = SqlPayments(connection)
         self.refunds = SqlRefunds(connection)
         self.refund_orders = SqlRefundOrders(connection)
-        self.inbox = SqlInbox(connection)
+        self.inbox = SqlInbox(connection, cause)
         self.ledger_marks = SqlLedgerMarks(connection)
         self.entitlements = SqlEntitlements(connection)
         self.grant_keys = SqlGrantKeys(connection)
@@ -49,7 +50,7 @@ class SqlTransaction(Transaction):
         self.checkouts = SqlCheckouts(connection)
         self.customers = SqlCustomers(connection)
         self.stripe_events = SqlStripeEvents(connection)
-        self.outbox = SqlOutbox(connection)
+        self.outbox = SqlOutbox(connection, cause)
         self.feed = SqlFeed(connection)
         self.pushes = SqlPushes(connection)
 
@@ -65,21 +66,22 @@ class SqlTransaction(Transaction):
 
 
 class SqlUnitOfWork(UnitOfWork):
-    """Over an engine of `open_engine`; one for each process is enough."""
+    """Over an engine of `open_engine`; one for each process is enough. `cause` is kept with what waits for later."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, cause: Cause = no_cause) -> None:
         self._engine = engine
+        self._cause = cause
         # SQLite lets those who wait for its lock sleep longer and longer. Within one process they can stand in line.
         self._line = nullcontext() if engine.dialect.name == POSTGRESQL else _Line()
         self._looking = looking(engine)
 
     @contextmanager
-    def begin(self) -> Iterator[Transaction]:
+    def begin(self) -> Iterator[SqlTransaction]:
         with self.connect() as connection:
-            yield SqlTransaction(connection)
+            yield SqlTransaction(connection, self._cause)
 
     @contextmanager
-    def look(self) -> Iterator[Transaction]:
+    def look(self) -> Iterator[SqlTransaction]:
         with self.connect(reading=True) as connection:
             yield SqlTransaction(connection)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from adapters.stripe import ours, standing, wire
 from adapters.stripe.amounts import from_stripe, to_stripe
+from adapters.stripe.around import Around, nothing_around
 from adapters.stripe.events import Subject, subject_of
 from adapters.stripe.limits import MOST_LISTED, WHOLE_CALL_S
 from adapters.stripe.refusals import NoSuchThing, Refused
@@ -41,10 +42,11 @@ class StripeCheckout(Checkout):
         success_url: str,
         cancel_url: str,
         whole_call_s: float = WHOLE_CALL_S,
+        around: Around = nothing_around,
     ) -> None:
         from adapters.stripe.connection import Connection  # noqa: PLC0415 Stripe's library is large
 
-        self._stripe = Connection(secret_key, api_base, whole_call_s=whole_call_s)
+        self._stripe = Connection(secret_key, api_base, whole_call_s=whole_call_s, around=around)
         self._api = self._stripe.api
         self._price_map = price_map
         self._success_url = success_url

@@ -5,11 +5,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 import stripe
 
+from adapters.stripe.around import Around, nothing_around
 from adapters.stripe.limits import (
     CONNECT_TIMEOUT_S,
     CONNECTIONS,
@@ -25,16 +27,20 @@ from domain.errors import ProviderUnavailable
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.\[\]-]+")
 _LONGEST_WORD = 80
+_KIND = re.compile(r"[a-z_]+", re.ASCII)
 
 Answer = TypeVar("Answer")
 Shape = TypeVar("Shape")
 
 
 class Connection:
-    """One account of Stripe's, by its secret key, which never shows in a problem."""
+    """One account of Stripe's, by its secret key, which never shows in a problem. `around` is entered for each call,
+    by its name."""
 
-    def __init__(self, secret_key: str, api_base: str | None, *, whole_call_s: float) -> None:
-        self._http = _Http(whole_call_s)
+    def __init__(
+        self, secret_key: str, api_base: str | None, *, whole_call_s: float, around: Around = nothing_around
+    ) -> None:
+        self._http = _Http(whole_call_s, around)
         self.api = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
@@ -76,8 +82,9 @@ class Connection:
 class _Http(stripe.HTTPClient):
     name = "httpx"
 
-    def __init__(self, whole_call_s: float) -> None:
+    def __init__(self, whole_call_s: float, around: Around) -> None:
         super().__init__()
+        self._around = around
         self._whole_call_s = whole_call_s
         self._client = httpx.Client(
             limits=httpx.Limits(
@@ -90,6 +97,12 @@ class _Http(stripe.HTTPClient):
 
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        with self._around(f"stripe {method.upper()} {_resource(url)}"):
+            return self._requested(method, url, headers, post_data)
+
+    def _requested(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Tried once more where that may help and there is time, and as long as there is where somebody else is just
         asking for the same: whatever we ask for twice is done once."""
@@ -142,6 +155,11 @@ class _Http(stripe.HTTPClient):
 
 def _keyed(call: Callable[[stripe.RequestOptions], Any], key: str) -> Callable[[], Any]:
     return lambda: call({"idempotency_key": key})
+
+
+def _resource(url: str) -> str:
+    """`checkout/sessions`: what is asked about, without whose it is."""
+    return "/".join(part for part in urlsplit(url).path.split("/")[2:] if _KIND.fullmatch(part))
 
 
 def _left(until: float) -> float:

@@ -3,6 +3,8 @@
 import logging
 import re
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -27,6 +29,13 @@ LONGEST_RETRY = timedelta(hours=1)
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}", re.ASCII)
 _UNPRINTABLE = re.compile(r"[^ -~]+")
+
+
+Around = Callable[[str], AbstractContextManager[None]]
+
+
+def _nothing(_call: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class BotApiError(Exception):
@@ -68,15 +77,19 @@ class _Reply:
 class BotApi(Bot):
     """One bot, by its token; connections are pooled, and calls may be made from several threads.
 
-    `base` is where the Bot API is: `BASE/bot<token>/<method>`. Raises ValueError for what can't be a token.
+    `base` is where the Bot API is: `BASE/bot<token>/<method>`. `around` is entered for each call, by its name.
+    Raises ValueError for what can't be a token.
     """
 
-    def __init__(self, token: str, *, base: str = TELEGRAM, whole_call_s: float = WHOLE_CALL_S) -> None:
+    def __init__(
+        self, token: str, *, base: str = TELEGRAM, whole_call_s: float = WHOLE_CALL_S, around: Around = _nothing
+    ) -> None:
         if not _TOKEN.fullmatch(token):
             raise ValueError("a bot token is digits, a colon, and letters, digits, _ or -")
         self._token = token
         self._base = base.rstrip("/")
         self._whole_call_s = whole_call_s
+        self._around = around
         self._client = httpx.Client(
             timeout=httpx.Timeout(
                 connect=CONNECT_TIMEOUT_S,
@@ -106,6 +119,10 @@ class BotApi(Bot):
 
     def call(self, call: Call) -> Any:
         """What Telegram answers as `result`. Raises Refused or Unreachable."""
+        with self._around(f"telegram {call.method}"):
+            return self._called(call)
+
+    def _called(self, call: Call) -> Any:
         reply = self._exchange(call)
         if isinstance(reply, str):
             # Raised where no exception of the HTTP client is at hand: it would bring the address with it.

@@ -27,6 +27,7 @@ from domain.events import (
     InvoiceSent,
     LedgerCompared,
     MessageGivenUp,
+    MessageSent,
     NoticeNotPushed,
     NoticePushed,
     PaymentGranted,
@@ -212,6 +213,8 @@ class LoggingJournal(Journal):
             case CommandAnswered():
                 log.info("command.answered", name=event.name, user_id=event.user_id)
                 metrics.commands.labels(event.name).inc()
+            case MessageSent():
+                log.info("message.sent", user_id=event.chat_id, message=event.message, attempts=event.attempts)
             case MessageGivenUp():
                 log.error("message.given_up", user_id=event.chat_id, message=event.message, problem=event.problem)
                 metrics.errors.labels(event.bot).inc()
@@ -247,6 +250,10 @@ class LoggingJournal(Journal):
             unknown_to_provider=found.unknown_to_provider,
             drift=found.drift,
         )
+        if not dry_run:
+            kinds = {"other_facts": found.other_facts, "unknown_to_provider": found.unknown_to_provider}
+            for kind, number in {**kinds, "drift": found.drift}.items():
+                self.metrics.unexplained.labels(found.ledger, kind).inc(1 if number else 0)
 
     def _count(self, payment: Payment, result: str) -> None:
         if payment.charge.method is Method.STRIPE:

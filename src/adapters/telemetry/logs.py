@@ -60,9 +60,9 @@ def configure_logs(*, level: str, form: str, secrets: Iterable[str]) -> None:
 
 
 @contextmanager
-def in_batch(requests: Mapping[Hashable, str]) -> Iterator[None]:
-    """While several requests are served at once: the request's id by the key of what it asks for."""
-    before = _BATCH.set(requests)
+def in_batch(causes: Mapping[Hashable, str]) -> Iterator[None]:
+    """While several requests are served at once: the cause of each, by the key of what it asks for."""
+    before = _BATCH.set(causes)
     try:
         yield
     finally:
@@ -71,8 +71,18 @@ def in_batch(requests: Mapping[Hashable, str]) -> Iterator[None]:
 
 def request_of(key: Hashable) -> Mapping[str, str]:
     """The field that ties a log line to its request, where it was served together with others."""
-    request_id = _BATCH.get().get(key)
+    request_id = request_in(cause_of(key))
     return {"request_id": request_id} if request_id else {}
+
+
+def cause_of(key: Hashable) -> str:
+    """Empty where it is not served together with others."""
+    return _BATCH.get().get(key, "")
+
+
+def request_in(cause: str) -> str:
+    """The request's id, which a cause begins with; what may stand behind it is the place in a trace."""
+    return cause.partition(" ")[0]
 
 
 def _hide(secrets: tuple[str, ...]) -> Processor:

@@ -1,7 +1,7 @@
 """The metrics, under the names that dashboards and alerts are written against. No user id is ever a label."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
@@ -10,7 +10,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from domain.catalog import Method
 from domain.errors import Unavailable
+from domain.invoice import Objection
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 """The encoding, UTF-8, is named by whoever serves it, as that of every text."""
@@ -21,9 +23,9 @@ Gauges = Mapping[str, float | Mapping[str, float]]
 
 
 class Metrics:
-    """`gauges` gives those figures that are counted in the database at the moment they are asked for."""
+    """`gauges` give those figures that are looked up at the moment they are asked for."""
 
-    def __init__(self, gauges: Callable[[], Gauges]) -> None:
+    def __init__(self, *gauges: Callable[[], Gauges]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a time for each counter that nobody asks for
         self.registry = CollectorRegistry()
         own = self.registry
@@ -35,6 +37,9 @@ class Metrics:
         )
         self.payment_processing = Histogram(
             "telegram_payment_processing_seconds", "From the payment's arrival to its commit", registry=own
+        )
+        self.precheck_seconds = Histogram(
+            "telegram_precheck_seconds", "From the pre-checkout query's arrival to its answer", registry=own
         )
         self.prechecks = Counter("telegram_precheck", "Pre-checkout queries by answer", ["result"], registry=own)
         self.prechecks_rejected = Counter(
@@ -59,13 +64,32 @@ class Metrics:
         self.repaired = Counter(
             "reconcile_repaired", "What only a provider's ledger told of, by what became of it", ["kind"], registry=own
         )
+        self.unexplained = Counter(
+            "reconcile_unexplained",
+            "Comparisons of a ledger that showed what needs a person, by kind",
+            ["ledger", "kind"],
+            registry=own,
+        )
         self.pushes = Counter(
             "event_webhook_pushes",
             "Events pushed, by what came of it",
             ["endpoint", "result"],
             registry=own,
         )
+        self.responses = Counter("http_responses", "Answers by route and status", ["route", "status"], registry=own)
         self._gauges = _Gauges(gauges)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """A count that begins at 1 has not grown for whoever watches by how much it grows."""
+        for method in Method:
+            self.refunds_failed.labels(method)
+        for reason in Objection:
+            self.prechecks_rejected.labels(reason)
+        for result in ("ok", "rejected"):
+            self.prechecks.labels(result)
+        for status in ("failed", "mismatched", "suspended"):
+            self.billing.labels(status)
 
     def exposition(self) -> bytes:
         """All of them in Prometheus' text format; with several workers, summed over all."""
@@ -79,25 +103,28 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, read: Callable[[], Gauges]) -> None:
-        self._read = read
+    def __init__(self, sources: Sequence[Callable[[], Gauges]]) -> None:
+        self._sources = sources
 
     def describe(self) -> Iterable[Metric]:
         return []
 
     def collect(self) -> Iterable[Metric]:
-        try:
-            gauges = self._read()
-        except Unavailable:
-            return  # a database that is away must not hide the counts of what goes wrong meanwhile
-        for name, value in gauges.items():
-            if isinstance(value, Mapping):
-                family = GaugeMetricFamily(name, _GAUGES.get(name, name), labels=[_LABELS[name]])
-                for label, figure in value.items():
-                    family.add_metric([label], figure)
-                yield family
-            else:
-                yield GaugeMetricFamily(name, _GAUGES.get(name, name), value=value)
+        for read in self._sources:
+            try:
+                gauges = read()
+            except Unavailable:
+                continue  # a database that is away must not hide the counts of what goes wrong meanwhile
+            yield from (_family(name, value) for name, value in gauges.items())
+
+
+def _family(name: str, value: float | Mapping[str, float]) -> GaugeMetricFamily:
+    if not isinstance(value, Mapping):
+        return GaugeMetricFamily(name, _GAUGES.get(name, name), value=value)
+    family = GaugeMetricFamily(name, _GAUGES.get(name, name), labels=[_LABELS[name]])
+    for label, figure in value.items():
+        family.add_metric([label], figure)
+    return family
 
 
 _GAUGES = {
@@ -111,6 +138,10 @@ _GAUGES = {
     "quarantine_oldest_seconds": "Age of the oldest payment in quarantine",
     "payments_quarantined": "Payments in quarantine, by reason",
     "reconcile_age_seconds": "Time since the end of a provider's ledger was read",
+    "telegram_webhook_registered": "Whether Telegram, when asked last, sent a bot's updates to us",
+    "telegram_webhook_pending_updates": "Updates that waited at Telegram when it was asked last",
+    "disk_free_bytes": "Left on the disk that holds the database, where that is SQLite",
+    "disk_size_bytes": "Size of that disk",
     "event_webhook_pending": "Events that wait to be pushed to an endpoint",
     "event_webhook_oldest_seconds": "Age of the oldest event that waits for an endpoint",
     "event_webhook_given_up": "Events that an endpoint refused for three days",
@@ -121,6 +152,8 @@ _GAUGES = {
 _LABELS = {
     "payments_quarantined": "reason",
     "reconcile_age_seconds": "ledger",
+    "telegram_webhook_registered": "bot_name",
+    "telegram_webhook_pending_updates": "bot_name",
     "event_webhook_pending": "endpoint",
     "event_webhook_oldest_seconds": "endpoint",
     "event_webhook_given_up": "endpoint",

@@ -16,7 +16,7 @@ from entrypoints.cli.terminal import console
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-CHUNK = 10
+CHUNK = 50
 """Seeds that a process takes at once."""
 
 

@@ -17,7 +17,7 @@ from entrypoints.settings import TELEGRAM_API, Settings, SettingsError
 
 def webhook_address(settings: Settings, bot: BotName) -> str:
     """Where Telegram is to deliver the updates of that bot."""
-    return f"{settings.public_url}/api/v1/telegram/{bot}/webhook"
+    return settings.webhook_address(bot)
 
 
 def set_webhook(only: str | None) -> int:

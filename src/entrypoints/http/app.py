@@ -10,8 +10,10 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from adapters.telemetry.tracing import Tracing
 from domain.errors import Refusal
 from entrypoints import shapes
+from entrypoints.console.routes import routes as console_routes
 from entrypoints.container import Container
 from entrypoints.http import (
     billing,
@@ -28,7 +30,9 @@ from entrypoints.http import (
     stripe_webhook,
     webhook,
 )
+from entrypoints.http.backstage import Backstage
 from entrypoints.http.bodies import json_text, long_json_text
+from entrypoints.http.counted import Counted
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -82,6 +86,7 @@ def create_app(container: Container) -> ASGIApp:
             for bot in container.listeners().values():
                 await asyncio.to_thread(bot.close)
             desk.close()
+            container.console().close()
             if stripe_desk:
                 stripe_desk.close()
             container.order_desk().close()
@@ -92,6 +97,7 @@ def create_app(container: Container) -> ASGIApp:
             for speaker in container.bots().values():
                 speaker.close()
             container.engine().dispose()
+            container.tracing().close()
 
     handed: Mapping[str, Callable[[], Any]] = {
         "callers": container.callers,
@@ -117,9 +123,17 @@ def create_app(container: Container) -> ASGIApp:
         "passport_desk": container.passport_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
+        "console": container.console,
+        "books": container.books,
+        "wicket": container.wicket,
+        "today_desk": container.today_desk,
+        "plan_desk": container.plan_desk,
+        "event_desk": container.event_desk,
+        "system_desk": container.system_desk,
     }
     app = Litestar(
-        route_handlers=ROUTES,
+        # Where nobody can sign in there is no console.
+        route_handlers=[*ROUTES, *(console_routes() if container.settings().console_users else ())],
         dependencies={
             "json_text": Provide(json_text),
             "long_json_text": Provide(long_json_text),
@@ -132,7 +146,17 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    return RequestIds(Options(app))
+    backstage = Backstage(Options(app), container.settings().operator_networks)
+    counted = Counted(backstage, container.metrics())
+    return RequestIds(_traced(counted, container.tracing()))
+
+
+def _traced(app: ASGIApp, tracing: Tracing) -> ASGIApp:
+    if type(tracing) is Tracing:
+        return app
+    from entrypoints.http.traced import traced  # noqa: PLC0415 it loads OpenTelemetry
+
+    return traced(app, tracing)
 
 
 def _always(thing: Any) -> Provide:

@@ -7,9 +7,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import structlog
-
-from adapters.telemetry.logs import in_batch
+from adapters.telemetry.tracing import Tracing
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -21,7 +19,7 @@ MOST_AT_ONCE = 64
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Item, Answer]):
     item: Item
-    request_id: str
+    cause: str
     answer: asyncio.Future[Answer]
 
 
@@ -29,12 +27,20 @@ class Lane(Generic[Item, Key, Answer]):
     """One writer for one kind of work. An item by itself is written at once; nothing waits to fill a batch.
 
     `work` takes several items and gives each one's answer by its key, all of them or an exception. Items of a batch
-    that failed are tried again one by one, so that a bad one fails alone.
+    that failed are tried again one by one, so that a bad one fails alone. `named` is what a key of theirs is called.
     """
 
     def __init__(
-        self, name: str, work: Callable[[Sequence[Item]], Mapping[Key, Answer]], key: Callable[[Item], Key]
+        self,
+        name: str,
+        work: Callable[[Sequence[Item]], Mapping[Key, Answer]],
+        key: Callable[[Item], Key],
+        named: str,
+        tracing: Tracing,
     ) -> None:
+        self._name = name
+        self._named = named
+        self._tracing = tracing
         self._work = work
         self._key = key
         self._thread = ThreadPoolExecutor(1, name)
@@ -47,8 +53,7 @@ class Lane(Generic[Item, Key, Answer]):
         Who gives up waiting is left out where its item is not being written yet.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
-        self._queue.append(_Waiting(item, request_id, answer))
+        self._queue.append(_Waiting(item, self._tracing.cause(), answer))
         if self._writer is None or self._writer.done():
             # In a context of its own: it outlives the request that happens to start it.
             self._writer = asyncio.get_running_loop().create_task(self._write(), context=Context())
@@ -83,5 +88,6 @@ class Lane(Generic[Item, Key, Answer]):
         return True
 
     def _work_on(self, batch: Sequence[_Waiting[Item, Answer]]) -> Mapping[Key, Answer]:
-        with in_batch({self._key(waiting.item): waiting.request_id for waiting in batch}):
+        causes: dict[Hashable, str] = {self._key(waiting.item): waiting.cause for waiting in batch}
+        with self._tracing.batch(causes, self._name, self._named):
             return self._work([waiting.item for waiting in batch])

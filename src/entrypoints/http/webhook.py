@@ -23,6 +23,7 @@ from adapters.telegram.replies import NO_CALL, Replies
 from adapters.telegram.updates import Ignored, NotAnUpdate, Unreadable, Update, read_update
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.metrics import Metrics
+from adapters.telemetry.tracing import Tracing
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
 from application.inbox import KeepReport
 from application.ports import ChargeKey, Report, Source
@@ -37,6 +38,7 @@ from entrypoints.http.addresses import Network, require_network
 from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
 from entrypoints.http.lane import Lane
+from entrypoints.sightings import Sightings
 
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
@@ -98,9 +100,11 @@ class UpdateDesk:
     answer_press: AnswerPress
     keep_report: KeepReport
     metrics: Metrics
+    tracing: Tracing
     replies: Replies
     usernames: Usernames
     wake_relay: Callable[[], None]
+    sightings: Sightings | None = None
     deadline_s: float = PRE_CHECKOUT_DEADLINE_S
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "updates"))
 
@@ -115,6 +119,9 @@ class UpdateDesk:
         try:
             update = authentic.read(self.usernames.of(authentic.bot))
             self.metrics.updates.labels(authentic.bot, update.type).inc()
+            if self.sightings and update.sender:
+                self.sightings.note(update.sender.user_id, update.sender.name, update.sender.username)
+            self.tracing.tell(bot=authentic.bot, update=update.type)
             reply = await self._take(authentic, update, began)
         except (NotAnUpdate, Unavailable):
             raise
@@ -156,6 +163,10 @@ class UpdateDesk:
     def _name_in_every_line(self, money: PreCheckout | Charge) -> None:
         """Whatever is logged of this request from here on, errors too, says whose purchase, which plan, how much."""
         terms = signed_terms(self.judge_pre_checkouts.shop.signer, money.payload, money.bot)
+        self.tracing.tell(
+            invoice_id=terms.invoice_id if terms else None,
+            charge_id=money.charge_id if isinstance(money, Charge) else None,
+        )
         bind_contextvars(
             user_id=money.payer,
             plan_code=terms.plan_code if terms else None,
@@ -172,6 +183,7 @@ class UpdateDesk:
             log.error("pre_checkout.failed", problem=type(error).__name__, exc_info=error)
             self.metrics.errors.labels(query.bot).inc()
             objection = self.judge_pre_checkouts.undecided(query)
+        self.metrics.precheck_seconds.observe(perf_counter() - began)
         return self.replies.pre_checkout(query.query_id, objection, update.language)
 
     async def _run(self, use_case: Callable[..., Answer], *arguments: object) -> Answer:

@@ -33,7 +33,7 @@ from entrypoints.intake import ReportIntake
 from entrypoints.refunders import RefunderByMethod
 from entrypoints.simulation.lane import Lane
 from entrypoints.simulation.shop_window import KEYS, PLANS, REFUNDS_PER_HOUR, TEXTS, TILLS, TTL
-from entrypoints.simulation.stand_ins import CountedIds, CountingJournal, SkewedClock
+from entrypoints.simulation.stand_ins import CountedIds, CountingJournal, NoCauses, SkewedClock
 from entrypoints.simulation.store import Store
 from entrypoints.simulation.store_tables import Index
 from entrypoints.simulation.store_transaction import work_on
@@ -93,7 +93,7 @@ class Service(Process):
         self.record_refund = RecordRefund(work, clock, ids, journal)
         self.follow = FollowCharge(work, clock, ids, journal)
         self.keep_report = KeepReport(work, clock, journal)
-        self.deliver = DeliverOutbox(work, clock, messenger, journal)
+        self.deliver = DeliverOutbox(work, clock, messenger, journal, NoCauses())
         self.note_ends = NoteEnds(work, clock, journal)
         self.read_feed = ReadFeed(work, clock)
         self.check = CheckFeature(work, clock)
@@ -125,7 +125,7 @@ class Service(Process):
             usernames=Usernames({}),
             live=self.live,
         )
-        self.work_inbox = WorkInbox(work, clock, self.intake, journal)
+        self.work_inbox = WorkInbox(work, clock, self.intake, journal, NoCauses())
         self.carry_refunds = CarryRefunds(work, clock, ids, self.refunder, journal)
 
     # What a planted bug changes ---------------------------------------------------------------------------------------

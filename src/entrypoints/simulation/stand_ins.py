@@ -1,10 +1,11 @@
 """A clock that may be wrong, ids that can be foreseen, and a journal that only counts."""
 
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from application.ports import Clock, Ids, Journal
+from application.ports import Causes, Clock, Ids, Journal
 from domain.events import Event
 from domain.ids import EntitlementId, InvoiceId, PassportId, PaymentId
 from entrypoints.simulation.world import World
@@ -43,6 +44,13 @@ class CountedIds(Ids):
 
 
 @dataclass(slots=True)
+class NoCauses(Causes):
+    """Nobody reads the log of a simulation."""
+
+    def going_on(self, cause: str, what: str, **facts: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 class CountingJournal(Journal):
     seen: Counter[str] = field(default_factory=Counter)
 

@@ -187,31 +187,30 @@ class Session:
 
     # Writing ----------------------------------------------------------------------------------------------------------
 
-    def hold(self, lock: Hashable) -> None:
-        """Wait for it, and have it until the end. Raises Unavailable."""
+    def hold(self, lock: Hashable) -> bool:
+        """Wait for it, and have it until the end; whether it had to be waited for. Raises Unavailable."""
         owners = self.store.owners
+        waited = False
         while (owner := owners.get(lock)) is not self:
             if owner is None:
                 self.store.own(self, lock)
-                return
+                break
             self.store.wait_for(self, lock)
+            waited = True
+        return waited
 
     def insert(self, table: Table[Key, Row], key: Key, row: Row) -> bool:
         """False where that breaks a unique constraint. Who is writing the same at this moment is waited for."""
         owners = self.store.owners
-        places: list[Hashable] = [(table, key)]
-        places += [(index, value) for index in table.uniques if (value := index.of(row)) is not None]
-        waited = True
-        while waited:
-            if self._broken_by(table, key, row):
+        values = [(index, value) for index in table.uniques if (value := index.of(row)) is not None]
+        places: list[Hashable] = [(table, key), *values]
+        while True:
+            if self.read(table, key) is not None or any(self.find(table, index, value) for index, value in values):
                 return False
-            waited = False
-            for place in places:
-                owner = owners.get(place)
-                if owner is not None and owner is not self:
-                    self.store.wait_for(self, place)
-                    waited = True
-                    break
+            theirs = next((place for place in places if owners.get(place, self) is not self), None)
+            if theirs is None:
+                break
+            self.store.wait_for(self, theirs)
         for place in places:
             if place not in owners:
                 self.store.own(self, place)
@@ -224,13 +223,14 @@ class Session:
         `how` gives None where the row is not meant (any more).
         """
         row = self.read(table, key)
-        if row is None or how(row) is None:
-            return False
-        self.hold((table, key))
-        row = self.read(table, key)
         changed = None if row is None else how(row)
         if row is None or changed is None:
             return False
+        if self.hold((table, key)):
+            row = self.read(table, key)
+            changed = None if row is None else how(row)
+            if row is None or changed is None:
+                return False
         for index in table.uniques:
             value = index.of(row)
             if value is not None and index.of(changed) != value:
@@ -242,10 +242,10 @@ class Session:
         row = self.read(table, key)
         if row is None or not when(row):
             return False
-        self.hold((table, key))
-        row = self.read(table, key)
-        if row is None or not when(row):
-            return False
+        if self.hold((table, key)):
+            row = self.read(table, key)
+            if row is None or not when(row):
+                return False
         for index in table.uniques:
             if (value := index.of(row)) is not None:
                 self.hold((index, value))
@@ -259,11 +259,6 @@ class Session:
         if own is None:
             own = self.writes[table] = {}
         own[key] = row
-
-    def _broken_by(self, table: Table[Key, Row], key: Key, row: Row) -> bool:
-        if self.read(table, key) is not None:
-            return True
-        return any((value := index.of(row)) is not None and self.find(table, index, value) for index in table.uniques)
 
 
 Ports = Callable[[Session], Transaction]

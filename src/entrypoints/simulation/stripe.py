@@ -1,12 +1,13 @@
 """Stripe as it really behaves: events in any order, at least once, for three days; its objects are the truth."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
+
+from msgspec import json
 
 from application.ports import GivenBack, NotYet, Rejected, ReturnOutcome, StripeEvent, StripeSnapshot
 from domain.catalog import Method
@@ -107,7 +108,7 @@ class Stripe:
         self.on_change()
         id = f"evt_{next(self._numbers)}"
         event = {"id": id, "type": kind, "livemode": intent.live, "data": {"object": {"id": intent.id}}}
-        body = json.dumps(event).encode()
+        body = json.encode(event)
         self._undelivered += 1
         random = self.world.random("stripe deliveries")
         late_s = random.choice((0.0, 0.0, 1.0, 30.0, 600.0))

@@ -1,10 +1,11 @@
 """What the service calls at the simulated Stripe: pages, payments as they stand, lists, refunds."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
+
+from msgspec import json
 
 from application.ports import (
     Checkout,
@@ -98,7 +99,7 @@ class SimulatedStripeLedger(StripeLedger):
                 raise ProviderUnavailable(str(problem)) from None
 
     def report(self, charge_id: ChargeId) -> Report:
-        body = json.dumps({"payment_intent": charge_id, "live": True}).encode()
+        body = json.encode({"payment_intent": charge_id, "live": True})
         return Report(source=Source.STRIPE_PAYMENT, bot=BotName(""), body=body)
 
 

@@ -1,12 +1,13 @@
 """Telegram as it really behaves: queues, back-off, its own ledger of Stars. The truth about every charge is here."""
 
-import json
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
+
+from msgspec import json
 
 from adapters.telegram.star_ledger import read_transaction
 from application.messages import InvoiceMessage, Letter
@@ -179,7 +180,7 @@ class Telegram:
 
     def _update(self, kind: str, content: dict[str, Any]) -> bytes:
         self._update_id += 1
-        return json.dumps({"update_id": self._update_id, kind: content}).encode()
+        return json.encode({"update_id": self._update_id, kind: content})
 
     def _queue(self, user: UserId, body: bytes) -> None:
         update = _Update(self._update_id, body, self.world.now + MESSAGES_LIVE)
@@ -232,7 +233,7 @@ class Telegram:
             status, reply = self.weather.call("pre-checkout", lambda: webhook(body))
         except (TimedOut, Lost):
             return False
-        answer = json.loads(reply) if status == 200 else {}
+        answer = json.decode(reply) if status == 200 else {}
         if answer and answer["pre_checkout_query_id"] != query_id:
             self.violations.append("43: another query was answered")
         return bool(answer.get("ok"))
@@ -279,7 +280,7 @@ class Telegram:
         self._write(line, at, charge.amount if incoming else -charge.amount)
 
     def _write(self, line: dict[str, Any], at: datetime, stars: int) -> None:
-        body = json.dumps(line | {"date": int(at.timestamp())}).encode()
+        body = json.encode(line | {"date": int(at.timestamp())})
         report = Report(source=Source.STAR_TRANSACTION, bot=BOT, body=body)
         self.lines.append(LedgerEntry(report=report, content=read_transaction(body, BOT), stars=stars))
         self.on_ledger()

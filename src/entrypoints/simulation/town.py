@@ -136,7 +136,9 @@ class Town:
     def _work(self) -> None:
         self._work_is_due = False
         alive = [service for service in self.services if service.alive]
-        if not alive or not self.waiting():  # whoever is started, and whoever commits, has it looked at again
+        tables = self.store.tables
+        idle = not (tables.letters_waiting.keys or tables.reports_waiting.keys or tables.orders_waiting.keys)
+        if not alive or idle:  # whoever is started, and whoever commits, has it looked at again
             return
         service = self.world.random("routing").choice(alive)
         self.world.spawn("workers", service.work_through, service)

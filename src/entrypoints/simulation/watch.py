@@ -1,10 +1,11 @@
 """What must hold at every step: looked at with every commit, every answer and every letter."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+
+from msgspec import json
 
 from application.messages import Letter
 from application.ports import ChargeKey
@@ -153,7 +154,7 @@ class Watch:
 def _charge_in(body: bytes) -> ChargeKey | None:
     if b"telegram_payment_charge_id" not in body:
         return None
-    message = json.loads(body)["message"]
+    message = json.decode(body)["message"]
     content = message.get("successful_payment") or message.get("refunded_payment") or {}
     id = content.get("telegram_payment_charge_id")
     return (Provider.TELEGRAM, ChargeId(id)) if id else None

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import threading
 from concurrent.futures import CancelledError as Cancelled
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import structlog
 
-from adapters.telegram.bot_api import BotApiError, Refused, Unreachable
+from adapters.telegram.bot_api import Around, BotApiError, Refused, Unreachable
 from adapters.telegram.calls import Bot, Call
 from adapters.telegram.limits import check
 from adapters.telegram.mtproto.line import Line, LoginLost, SaidBefore, TelegramApp
@@ -42,6 +42,10 @@ STOP_WITHIN_S: Final = 5.0
 log = structlog.get_logger("tollgram")
 
 
+def _nothing(_call: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class State(StrEnum):
     """How it stands with a bot's connection in this process."""
 
@@ -54,7 +58,11 @@ class State(StrEnum):
 class MtprotoBot(Bot):
     """May be called from any thread; works on a thread of its own, which starts when it is first needed."""
 
-    def __init__(self, token: str, app: TelegramApp, logins: TelegramLogins, clock: Clock) -> None:
+    def __init__(
+        self, token: str, app: TelegramApp, logins: TelegramLogins, clock: Clock, *, around: Around | None = None
+    ) -> None:
+        """`around` is entered for each call, by its name."""
+        self._around = around or _nothing
         self._token = token
         self._app = app
         self._logins = logins
@@ -113,6 +121,10 @@ class MtprotoBot(Bot):
     def call(self, call: Call) -> Any:
         if self._closed:
             raise Unreachable(f"{call.method}: the bot is closed")
+        with self._around(f"telegram {call.method}"):
+            return self._wait_for(call)
+
+    def _wait_for(self, call: Call) -> Any:
         asked = asyncio.run_coroutine_threadsafe(self.ask(call), self._begin())
         try:
             return asked.result(WHOLE_CALL_S)

@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0010"
+down_revision = "0009"
 
 # As the types stood at this revision; a migration does not change with the code.
 Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
