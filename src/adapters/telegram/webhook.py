@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from adapters.telegram import wire
-from adapters.telegram.bot_api import BotApi, Unreachable
-from adapters.telegram.calls import Call
+from adapters.telegram.bot_api import Unreachable
+from adapters.telegram.calls import Bot, Call
 from adapters.telegram.limits import check
 from adapters.telegram.texts import Texts
 
@@ -59,7 +59,7 @@ class BotCommand(msgspec.Struct, frozen=True):
 class BotApiWebhook:
     """For whoever sets the service up. Every method raises Refused or Unreachable."""
 
-    bot: BotApi
+    bot: Bot
 
     def set(
         self,

@@ -7,10 +7,12 @@ from entrypoints.sandbox.app import run
 from entrypoints.sandbox.options import Options
 
 
-def sandbox(*, host: str, port: int) -> None:
-    """Play Telegram until told to stop."""
+def sandbox(*, host: str, port: int, mtproto_port: int | None = None, mtproto_key: str = "") -> None:
+    """Play Telegram until told to stop; over MTProto, too, where it is given a port for it."""
     stop_in_peace()
     require_free(host, port, "tollgram sandbox --port {port}")
+    if mtproto_port:
+        require_free(host, mtproto_port, "tollgram sandbox --mtproto-port {port}")
     run(
         host,
         port,
@@ -21,5 +23,7 @@ def sandbox(*, host: str, port: int) -> None:
             service_features=tuple(os.environ.get("SANDBOX_SERVICE_FEATURES", "").split()),
             stripe_webhook_url=os.environ.get("SANDBOX_STRIPE_WEBHOOK", ""),
             stripe_webhook_secret=os.environ.get("STRIPE_WEBHOOK_SECRET", ""),
+            mtproto_port=mtproto_port,
+            mtproto_key_path=mtproto_key,
         ),
     )

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from entrypoints.cli.terminal import say
 from entrypoints.settings import TELEGRAM_API, Settings
 
 DEMO_TOKEN = VAR / "demo-token"
+SANDBOX_KEY = VAR / "sandbox-mtproto.pem"
+MTPROTO = "mtproto"
 HOST = "127.0.0.1"
 READY_WITHIN_S = 120.0
 """A first start on a loaded machine takes its time; a part that ends before is told of at once."""
@@ -101,7 +104,7 @@ class _Run:
         self._require_ports(demo=demo)
         visitor = ""
         if demo:
-            values |= self._demo()
+            values |= self._demo(values)
             if not values.get("CONSOLE_USERS_JSON"):
                 visitor = secrets.token_urlsafe(9)
                 values["CONSOLE_USERS_JSON"] = json.dumps({CONSOLE_USER: _hash(visitor)})
@@ -118,16 +121,16 @@ class _Run:
                     "SANDBOX_SERVICE_FEATURES": " ".join(features),
                     "SANDBOX_STRIPE_WEBHOOK": f"{self._service}/api/v1/billing/stripe/webhook",
                 }
-                parts["sandbox"] = stack.enter_context(
-                    self._part(["sandbox", "--port", str(self.sandbox_port)], values)
-                )
+                arguments = ["sandbox", "--port", str(self.sandbox_port), *self._mtproto_options(settings)]
+                parts["sandbox"] = stack.enter_context(self._part(arguments, values))
             self._finish("migrate", values)
             if demo:
                 self._await("sandbox", parts["sandbox"], f"{self._sandbox}/sandbox/api/users")
             parts["service"] = stack.enter_context(self._part(["serve", "--port", str(self.port)], values))
             self._await("service", parts["service"], f"{self._service}/health/ready")
-            reachable = settings.telegram_api_base != TELEGRAM_API or settings.public_url.startswith("https:")
-            if reachable:
+            calls_us = settings.telegram_api_base != TELEGRAM_API or settings.public_url.startswith("https:")
+            reachable = settings.telegram_by_mtproto or calls_us
+            if reachable and not settings.telegram_by_mtproto:
                 self._finish("webhook set", values)
             self._tell(settings, features, demo=demo, reachable=reachable, console_password=visitor)
             self.signals.wait_until(lambda: any(part.poll() is not None for part in parts.values()))
@@ -155,7 +158,14 @@ class _Run:
                 WRONG,
             )
 
-    def _demo(self) -> Mapping[str, str]:
+    @staticmethod
+    def _mtproto_options(settings: Settings) -> list[str]:
+        if not settings.telegram_by_mtproto:
+            return []
+        _, _, port = (settings.mtproto_server or "").rpartition(":")
+        return ["--mtproto-port", port, "--mtproto-key", str(settings.mtproto_key_path)]
+
+    def _demo(self, values: Mapping[str, str]) -> Mapping[str, str]:
         """Settings for a bot that only the sandbox knows, with a database that begins anew as the sandbox does.
 
         Never the operator's own database: nothing that is bought with play money may open a real door.
@@ -173,6 +183,21 @@ class _Run:
             "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
             "STRIPE_API_BASE": f"{self._sandbox}/stripe",
             "PUBLIC_URL": self._service,
+            **(self._demo_of_mtproto() if values.get("TELEGRAM_TRANSPORT", "").lower() == MTPROTO else {}),
+        }
+
+    @staticmethod
+    def _demo_of_mtproto() -> Mapping[str, str]:
+        """For a data centre that only the sandbox is; its key is made when it starts."""
+        SANDBOX_KEY.unlink(missing_ok=True)
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
+        return {
+            "TELEGRAM_API_ID": "1",
+            "TELEGRAM_API_HASH": secrets.token_hex(16),
+            "TELEGRAM_MTPROTO_SERVER": f"{HOST}:{port}",
+            "TELEGRAM_MTPROTO_PUBLIC_KEY": str(SANDBOX_KEY),
         }
 
     @contextmanager

@@ -18,10 +18,18 @@ _SET_WEBHOOK = "Run: tollgram webhook set"
 
 def examine_bots(settings: Settings) -> Iterator[Finding]:
     for name, token in settings.bot_tokens.items():
-        yield from _bot(settings, name, token)
+        yield from (_by_mtproto if settings.telegram_by_mtproto else _by_bot_api)(settings, name, token)
 
 
-def _bot(settings: Settings, name: BotName, token: str) -> Iterator[Finding]:
+def _by_mtproto(settings: Settings, name: BotName, token: str) -> Iterator[Finding]:
+    if not settings.telegram_api_id or not settings.telegram_api_hash:
+        return  # said already
+    from entrypoints.cli.examination.mtproto import examine_mtproto
+
+    yield from examine_mtproto(settings, name, token)
+
+
+def _by_bot_api(settings: Settings, name: BotName, token: str) -> Iterator[Finding]:
     subject = f"bot {name}"
     bot = BotApi(token, base=settings.telegram_api_base)
     webhook = BotApiWebhook(bot)

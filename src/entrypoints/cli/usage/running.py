@@ -40,12 +40,14 @@ def migrate() -> None:
 @click.command(epilog=STOPPED)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", default=8081, show_default=True, type=PORT, help="The port to listen at.")
+@click.option("--mtproto-port", type=PORT, help="Where Telegram's own protocol is spoken, too.")
+@click.option("--mtproto-key", default="", help="Where the public key is written that its clients need.")
 @plainly
-def sandbox(host: str, port: int) -> None:
+def sandbox(host: str, port: int, mtproto_port: int | None, mtproto_key: str) -> None:
     """A local Telegram and Stripe to play against, with a chat page."""
     from entrypoints.cli.sandbox import sandbox
 
-    sandbox(host=host, port=port)
+    sandbox(host=host, port=port, mtproto_port=mtproto_port, mtproto_key=mtproto_key)
 
 
 COMMANDS = (up, serve, migrate, sandbox)
