@@ -22,11 +22,13 @@ from application.ports import (
     PushOutcome,
     Receiver,
     Taken,
+    TrailEntry,
     Transaction,
     UnitOfWork,
 )
 from domain.errors import Conflict
 from domain.events import EndpointDisabled, Event, NoticeNotPushed, NoticePushed
+from domain.ids import BotName
 
 MOST_WAITING = 1000
 """As many are taken from the feed for an endpoint; the others wait there."""
@@ -164,8 +166,8 @@ class EnableEndpoint:
     work: UnitOfWork
     clock: Clock
 
-    def __call__(self, endpoint: Endpoint, *, skip: bool = False) -> int:
-        """How many events wait for it. `skip`: those up to now are let go of."""
+    def __call__(self, endpoint: Endpoint, *, skip: bool = False, actor: str | None = None) -> int:
+        """How many events wait for it. `skip`: those up to now are let go of. An `actor` goes on the audit trail."""
         number(self.work, self.clock)
         with self.work.begin() as tx:
             now = self.clock.now()
@@ -181,6 +183,9 @@ class EnableEndpoint:
                     pushed_at=state.pushed_at,
                 )
             )
+            if actor is not None:
+                note = f"{endpoint.id}, what waited let go of" if skip else endpoint.id
+                tx.trail.add([_decided("endpoint_enabled", actor, note, now)])
             return tx.pushes.waiting(endpoint.id)
 
 
@@ -191,16 +196,19 @@ class ReplayEvents:
     work: UnitOfWork
     clock: Clock
 
-    def __call__(self, endpoint: Endpoint, *, after: int, until: int) -> int:
+    def __call__(self, endpoint: Endpoint, *, after: int, until: int, actor: str | None = None) -> int:
         """How many of those with numbers above `after`, up to `until`, that it wants. Raises Conflict where the
-        endpoint is disabled: they would only wait."""
-        again = 0
+        endpoint is disabled: they would only wait. An `actor` goes on the audit trail before any of them is pushed."""
+        again, decided = 0, f"{endpoint.id}, numbers above {after} up to {until}"
         while True:
             with self.work.begin() as tx:
                 now = self.clock.now()
                 state = tx.pushes.take(endpoint.id, now, position=tx.feed.newest())
                 if state.disabled_at is not None:
                     raise Conflict("This endpoint is disabled; enable it first.")
+                if actor is not None:
+                    tx.trail.add([_decided("events_replayed", actor, decided, now)])
+                    actor = None
                 page = tx.feed.after(after, limit=TAKEN_AT_ONCE)
                 # What it has not taken from the feed yet will come by itself.
                 end = min(until, state.position)
@@ -210,6 +218,11 @@ class ReplayEvents:
             if not page or page[-1].sequence >= end:
                 return again
             after = page[-1].sequence
+
+
+def _decided(kind: str, actor: str, note: str, now: datetime) -> TrailEntry:
+    """No bot has to do with it."""
+    return TrailEntry(kind=kind, bot=BotName(""), at=now, actor=actor, note=note)
 
 
 def _rests(state: EndpointState, now: datetime) -> bool:

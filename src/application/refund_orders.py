@@ -56,19 +56,16 @@ class OrderRefund:
         `outside`: it was given back without us already, as a payment provider's charges must be; that is recorded.
         Raises NotFound, and Conflict where it can't be given back, or not that way.
         """
-        events: list[Event]
         with self.work.begin() as tx:
-            payment = hold(tx, payment_id)
-            now = self.clock.now()
-            if payment.status is PaymentStatus.REFUNDED:
-                raise Conflict("This payment was given back already.")
-            if outside:
-                if can_be_given_back(payment.charge.method):
-                    raise Conflict("This payment is given back by Tollgram itself; leave out that it was done outside.")
-                events = take_back(tx, refund_of(payment, now), self.ids, now, actor=asked_by, note=reason)
-                payment = payment.refunded(now)
-            else:
-                payment, events = order(tx, payment, reason=reason, asked_by=asked_by, now=now)
+            payment, events = give_back(
+                tx,
+                hold(tx, payment_id),
+                self.ids,
+                reason=reason,
+                asked_by=asked_by,
+                now=self.clock.now(),
+                outside=outside,
+            )
         self.journal.record(*events)
         return payment
 
@@ -141,6 +138,22 @@ def hold(tx: Transaction, payment_id: PaymentId) -> Payment:
         raise NotFound("There is no such payment.")
     tx.lock(charges=[found.charge.key])
     return tx.payments.of([found.charge.key])[found.charge.key]
+
+
+def give_back(
+    tx: Transaction, payment: Payment, ids: Ids, *, reason: str, asked_by: str, now: datetime, outside: bool
+) -> tuple[Payment, list[Event]]:
+    """Order it, or record that it was done `outside`; the payment as it stands then. Its charge must be locked.
+
+    Raises Conflict where it can't be given back, or not that way.
+    """
+    if payment.status is PaymentStatus.REFUNDED:
+        raise Conflict("This payment was given back already.")
+    if not outside:
+        return order(tx, payment, reason=reason, asked_by=asked_by, now=now)
+    if can_be_given_back(payment.charge.method):
+        raise Conflict("This payment is given back by Tollgram itself; leave out that it was done outside.")
+    return payment.refunded(now), take_back(tx, refund_of(payment, now), ids, now, actor=asked_by, note=reason)
 
 
 def order(

@@ -42,10 +42,16 @@ class Money:
 
     def __str__(self) -> str:
         """As people write it: £25.00, 1,250 ⭐, ¥1,200, 1.500 KWD."""
-        exponent = EXPONENTS[self.currency]
-        whole, fraction = divmod(self.amount, 10**exponent)
-        digits = f"{whole:,}" + (f".{fraction:0{exponent}d}" if exponent else "")
-        if self.currency == STARS:
-            return f"{digits} ⭐"
-        symbol = _SYMBOLS.get(self.currency)
-        return f"{symbol}{digits}" if symbol else f"{digits} {self.currency}"
+        return written(self.amount, self.currency)
+
+
+def written(amount: int, currency: str) -> str:
+    """A sum as people write it, also of several payments, none, or what is missing: £0.00, −1,250 ⭐."""
+    exponent = EXPONENTS[currency]
+    whole, fraction = divmod(abs(amount), 10**exponent)
+    digits = f"{whole:,}" + (f".{fraction:0{exponent}d}" if exponent else "")
+    sign = "−" if amount < 0 else ""
+    if currency == STARS:
+        return f"{sign}{digits} ⭐"
+    symbol = _SYMBOLS.get(currency)
+    return f"{sign}{symbol}{digits}" if symbol else f"{sign}{digits} {currency}"

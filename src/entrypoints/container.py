@@ -16,8 +16,13 @@ from adapters.clock import SystemClock
 from adapters.ids import RandomIds
 from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.signer import Ed25519Signer
+from adapters.sql.console import SqlConsole
 from adapters.sql.engine import open_engine
+from adapters.sql.event_book import SqlEventBook
+from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.people import SqlPeople
+from adapters.sql.register import SqlRegister
 from adapters.sql.work import SqlUnitOfWork
 from adapters.stripe.absent import NoCheckout
 from adapters.stripe.account import is_live
@@ -37,20 +42,25 @@ from application.access import CheckFeature, CheckFeatures, ExplainFeature, List
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
 from application.feed import NoteEnds, ReadFeed
+from application.figures import ShowOverview, ShowPlans, SumUpFigures
 from application.grants import GrantByHand, RevokeByHand
+from application.histories import ShowPaymentHistory, ShowUser
 from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import LinkInvoice, SendInvoice
 from application.outbox import DeliverOutbox
 from application.passports import IssuePassport, ListRevocations
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
+from application.people import KeepPeople
 from application.ports import Checkout, Clock, Ids, Journal, Refunder
 from application.pre_checkout import JudgePreCheckouts
 from application.pushing import EnableEndpoint, PushEvents, ReplayEvents
 from application.quarantine import GrantQuarantined, RefundQuarantined
 from application.reconciliation import ReconcileStars, ReconcileStripe
 from application.refund_orders import CarryRefunds, OrderRefund
+from application.refund_requests import AnswerRefundRequest, RequestRefund
 from application.refunds import RecordRefund
+from application.search import Search
 from application.settlement import SettleCharges
 from application.shop import Shop
 from application.standing import FollowCharge
@@ -60,6 +70,15 @@ from domain.catalog import Catalog, Method, Tills
 from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
+from entrypoints.console.books import Books
+from entrypoints.console.desk import Console
+from entrypoints.console.events import EventDesk
+from entrypoints.console.pages import Pages
+from entrypoints.console.plans import PlanDesk
+from entrypoints.console.sign_in import Wicket
+from entrypoints.console.system import SystemDesk
+from entrypoints.console.today import TodayDesk
+from entrypoints.console.visitors import Sessions
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
 from entrypoints.http.checks import CheckDesk
@@ -78,6 +97,7 @@ from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
 from entrypoints.ringing import Bell, RingingJournal
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.sightings import Sightings
 from entrypoints.webhook_watch import EVERY_S, FIRST_AFTER_S, WebhookWatch
 from entrypoints.worker import Worker
 
@@ -279,6 +299,17 @@ def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
     return pushers
 
 
+def _console(database: SqlGauges, settings: Settings, clock: Clock, kept: SqlConsole) -> Console:
+    return Console(
+        sessions=Sessions(kept=kept, users=settings.console_users, clock=clock),
+        kept=kept,
+        clock=clock,
+        pages=Pages(),
+        public_url=settings.public_url,
+        waiting=lambda: sum(database.quarantined().values()),
+    )
+
+
 def _readiness(database: SqlGauges) -> Readiness:
     return Readiness(database.schema_revision, database.expected_revision)
 
@@ -384,6 +415,20 @@ class Container(containers.DeclarativeContainer):
         _pushers, settings, feed_bell, work=work, clock=clock, receiver=receiver, journal=journal
     )
 
+    figures = providers.Singleton(SqlFigures, work)
+    register = providers.Singleton(SqlRegister, work, engine)
+    people = providers.Singleton(SqlPeople, work)
+    sightings = providers.Singleton(Sightings, providers.Singleton(KeepPeople, people), clock)
+    show_overview = providers.Singleton(ShowOverview, figures, register, clock)
+    show_plans = providers.Singleton(ShowPlans, figures, register, clock)
+    search = providers.Singleton(Search, work, register, people)
+    show_user = providers.Singleton(ShowUser, work, register, people, clock)
+    show_payment_history = providers.Singleton(ShowPaymentHistory, work, people, clock)
+    request_refund = providers.Singleton(
+        RequestRefund, work, clock, ids, journal, settings.provided.second_operator_above
+    )
+    answer_refund_request = providers.Singleton(AnswerRefundRequest, work, clock, ids, journal)
+
     callers = providers.Singleton(
         Callers,
         tokens=providers.Singleton(
@@ -403,6 +448,43 @@ class Container(containers.DeclarativeContainer):
         refund=refund_quarantined,
     )
     passport_desk = providers.Singleton(_passport_desk, settings, work, clock, ids)
+    kept_by_console = providers.Singleton(SqlConsole, engine)
+    console = providers.Singleton(_console, database, settings, clock, kept_by_console)
+    wicket = providers.Singleton(
+        Wicket,
+        kept=kept_by_console,
+        users=settings.provided.console_users,
+        clock=clock,
+        trusted_proxies=settings.provided.trusted_proxies,
+    )
+    books = providers.Singleton(
+        Books,
+        users=settings.provided.console_users,
+        shop=shop,
+        register=register,
+        people=people,
+        search=search,
+        show_user=show_user,
+        show_payment=show_payment_history,
+        find_payments=find_payments,
+        request_refund=request_refund,
+        answer_refund=answer_refund_request,
+        grant_quarantined=grant_quarantined,
+        grant=grant_by_hand,
+        revoke=revoke_by_hand,
+    )
+    today_desk = providers.Singleton(TodayDesk, show=show_overview, gauges=database, settings=settings)
+    plan_desk = providers.Singleton(PlanDesk, show=show_plans, catalog=catalog, tills=shop.provided.tills)
+    event_desk = providers.Singleton(
+        EventDesk,
+        work=work,
+        book=providers.Singleton(SqlEventBook, engine),
+        endpoints=settings.provided.event_endpoints,
+        replay=replay_events,
+        enable=enable_endpoint,
+    )
+    system_desk = providers.Singleton(SystemDesk, settings=settings, gauges=database)
+
     readiness = providers.Singleton(_readiness, database)
     door = providers.Singleton(_door, settings)
     order_desk = providers.Singleton(OrderDesk)
@@ -423,6 +505,7 @@ class Container(containers.DeclarativeContainer):
         replies=replies,
         usernames=usernames,
         wake_relay=relay.provided.wake,
+        sightings=sightings,
     )
     stripe_desk = providers.Singleton(
         _stripe_desk,
@@ -478,4 +561,6 @@ class Container(containers.DeclarativeContainer):
             idle_s=EVERY_S,
             first_after_s=FIRST_AFTER_S,
         ),
+        providers.Singleton(Worker, "figures", providers.Singleton(SumUpFigures, figures, clock), idle_s=60.0),
+        providers.Singleton(Worker, "people", sightings),
     )

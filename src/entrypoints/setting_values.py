@@ -148,6 +148,18 @@ def price_map(text: str) -> Mapping[str, str]:
         raise ValueError('must be a JSON object of plan codes and prices of Stripe, {"gold_1m": "price_…"}') from None
 
 
+def sums(text: str) -> Mapping[str, int]:
+    """One for each currency, in its smallest unit."""
+    problem = 'must be a JSON object of currencies and sums in their smallest unit, {"XTR": 5000, "GBP": 10000}'
+    try:
+        given = msgspec.json.decode(text, type=dict[str, int])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError(problem) from None
+    if any(currency not in EXPONENTS or amount < 0 for currency, amount in given.items()):
+        raise ValueError(problem)
+    return given
+
+
 def networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(network) for network in _listed(text))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
@@ -14,6 +15,7 @@ from application.ports import Endpoint
 from domain.ids import BotName
 from domain.payload import MIN_KEY_BYTES
 from entrypoints import setting_values
+from entrypoints.console_users import ConsoleUser, console_users
 from entrypoints.event_webhooks import event_webhooks, not_allowed
 from entrypoints.setting_values import Network
 
@@ -67,7 +69,9 @@ class Settings:
     reconcile_every: timedelta
     event_endpoints: tuple[Endpoint, ...]
     event_private_allowed: bool
+    second_operator_above: Mapping[str, int]
     passport_keys: Path | None
+    console_users: Mapping[str, ConsoleUser]
     support_contact: str | None
     traces_to: str | None = field(repr=False)
     traces_headers: Mapping[str, str] = field(repr=False)
@@ -109,6 +113,8 @@ class Settings:
             problems.append("AUTH_JWT_SECRET: is missing; set it, or AUTH_JWKS, to know users and services by")
         if self.stripe_secret_key and not self.stripe_webhook_secrets:
             problems.append("STRIPE_WEBHOOK_SECRET: is missing; without it anybody could report payments")
+        if self.console_users and not safe_for_passwords(self.public_url):
+            problems.append("CONSOLE_USERS_JSON: needs a PUBLIC_URL that is https://; passwords are sent to it")
         if self.jwt_secret and self.jwks:
             problems.append("AUTH_JWKS: is set beside AUTH_JWT_SECRET; only one of them can verify tokens")
         return problems
@@ -131,6 +137,7 @@ class Settings:
                 self.jwt_secret,
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
+                *(str(user.password) for user in self.console_users.values()),
                 *self.traces_headers.values(),
                 *(b64encode(key).decode() for endpoint in self.event_endpoints for key in endpoint.secrets),
             )
@@ -201,7 +208,9 @@ def _read(env: "_Reader") -> Settings:
         reconcile_every=timedelta(seconds=env.read("RECONCILE_EVERY_SECONDS", setting_values.whole(0, 86400), 60)),
         event_endpoints=env.event_endpoints(private_allowed=private_allowed),
         event_private_allowed=private_allowed,
+        second_operator_above=env.read("CONSOLE_SECOND_OPERATOR_ABOVE_JSON", setting_values.sums, {}),
         passport_keys=env.read("PASSPORT_KEYS", setting_values.file, None),
+        console_users=env.console_users(),
         support_contact=env.read("SUPPORT_CONTACT", str, None),
         traces_to=env.read("OTEL_EXPORTER_OTLP_ENDPOINT", setting_values.address, None),
         traces_headers=env.read("OTEL_EXPORTER_OTLP_HEADERS", setting_values.http_headers, {}),
@@ -242,12 +251,22 @@ class _Reader:
             self.problems.append("TELEGRAM_BOT_TOKENS_JSON: gives the same token to two bots")
         return tokens
 
+    def console_users(self) -> Mapping[str, ConsoleUser]:
+        none: Mapping[str, ConsoleUser] = {}
+        return self.read("CONSOLE_USERS_JSON", console_users, none)
+
     def event_endpoints(self, *, private_allowed: bool) -> tuple[Endpoint, ...]:
         none: tuple[Endpoint, ...] = ()
         endpoints = self.read("EVENT_WEBHOOKS_JSON", event_webhooks, none)
         if not private_allowed:
             self.problems += [f"EVENT_WEBHOOKS_JSON: {problem}" for problem in not_allowed(endpoints)]
         return endpoints
+
+
+def safe_for_passwords(public_url: str) -> bool:
+    """Whether nobody on the way can read them: TLS, or a way that never leaves this machine."""
+    parts = urlsplit(public_url)
+    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _name(problem: str) -> str:

@@ -1,6 +1,7 @@
 """`tollgram up`, which is `make run`: all of it from one command, and nothing of it left behind."""
 
 import os
+import re
 import secrets
 import signal
 import socket
@@ -125,6 +126,18 @@ def test_a_newcomer_buys_a_plan(running: Up) -> None:
 
 
 @pytest.mark.threat(34)
+def test_a_newcomer_opens_the_console_by_the_login_that_is_told(running: Up) -> None:
+    told = re.search(r"name (\w+), password (\S+);", running.log)
+    assert told
+    with httpx.Client(base_url=f"http://127.0.0.1:{running.port}", timeout=30, verify=False) as browser:
+        token = re.search(r'name="token" value="(\w+)"', browser.get("/console/login").text)
+        assert token
+        fields = {"token": token[1], "name": told[1], "password": told[2]}
+        answer = browser.post("/console/login", data=fields, headers={"Origin": str(browser.base_url).rstrip("/")})
+        assert answer.status_code == 303
+        assert "Today" in browser.get("/console").text
+
+
 def test_secrets_are_made_up_where_they_are_missing_and_kept_from_others(running: Up) -> None:
     kept = written_settings(running.secrets_file)
 

@@ -255,7 +255,7 @@ def test_a_full_disk_is_unavailable_and_changes_nothing(sqlite_database: str) ->
     engine = open_engine(sqlite_database)
     work = SqlUnitOfWork(engine)
     with within(3), work.begin() as tx:
-        connection = tx.connection  # type: ignore[attr-defined] # of the SQL one
+        connection = tx.connection
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
         for number in range(100):
             report = Report(source=Source.TELEGRAM_UPDATE, bot=MAIN, body=b"%d" % number + b"x" * 10_000)

@@ -391,3 +391,23 @@ def test_nothing_is_replayed_to_one_that_is_disabled() -> None:
     desk.push()
     with pytest.raises(Conflict):
         desk.replay(0, 9**20)
+
+
+def test_a_decision_of_a_person_goes_on_the_trail_once_and_none_that_was_not_carried_out() -> None:
+    desk = Desk()
+    desk.happen(*[ALICE] * 250)
+    desk.all()
+    replay, enable = ReplayEvents(desk.work, desk.clock), EnableEndpoint(desk.work, desk.clock)
+    replay(desk.endpoint, after=0, until=9**20, actor="olga")
+    enable(desk.endpoint, actor="olga")
+    enable(desk.endpoint, skip=True, actor="olga")
+    desk.happen(ALICE)
+    desk.outcomes(Gone(problem="answered 410"))
+    desk.push()
+    with pytest.raises(Conflict):
+        replay(desk.endpoint, after=0, until=9, actor="olga")
+    assert [(entry.kind, entry.actor, entry.note) for entry in desk.work.state.trail] == [
+        ("events_replayed", "olga", f"ep_all, numbers above 0 up to {9**20}"),
+        ("endpoint_enabled", "olga", "ep_all"),
+        ("endpoint_enabled", "olga", "ep_all, what waited let go of"),
+    ]

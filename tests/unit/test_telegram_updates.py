@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.telegram.updates import TYPES, Ignored, NotAnUpdate, Unreadable, Update, read_update
+from adapters.telegram.updates import TYPES, Ignored, NotAnUpdate, Sender, Unreadable, Update, read_update
 from application.buttons import Buy
 from application.chat import ButtonPress, ChatMessage
 from domain.catalog import Method
@@ -96,6 +96,7 @@ def test_a_payment_becomes_a_charge_with_the_bytes_it_came_in() -> None:
             message=body,
         ),
         language="en",
+        sender=Sender(user_id=UserId(ADA), name="Ada", username=""),
     )
 
 

@@ -23,7 +23,8 @@ _OPEN_INVOICES = (
     )
 )
 _WAITING = select(func.count()).select_from(schema.outbox).where(schema.letter_waits)
-_OLDEST = select(schema.outbox.c.created_at).where(schema.letter_waits).order_by(schema.outbox.c.id).limit(1)
+# Not the first by its number: for that, SQLite would walk along all that were ever sent.
+_OLDEST = select(func.min(schema.outbox.c.created_at)).where(schema.letter_waits)
 _REPORTS = select(func.count()).select_from(schema.inbox).where(schema.report_waits)
 _GIVEN_UP = select(func.count()).select_from(schema.inbox).where(schema.inbox.c.given_up_at.is_not(None))
 _OLDEST_REPORT = select(func.min(schema.inbox.c.received_at)).where(schema.report_waits)
@@ -50,6 +51,7 @@ _OLDEST_PUSH = (
     .limit(1)
 )
 _DISABLED = select(_ENDPOINTS.c.disabled_at).where(_ENDPOINTS.c.id == bindparam("endpoint"))
+_HEARD = select(func.max(schema.seen_updates.c.seen_at))
 _REVISION = select(column("version_num", Text)).select_from(table("alembic_version"))
 
 
@@ -123,6 +125,19 @@ class SqlGauges:
         """When the end of each ledger was read last."""
         with self._engine.connect() as connection:
             return {ledger: at for ledger, at in connection.execute(_LEDGERS) if at is not None}
+
+    def heard_at(self) -> datetime | None:
+        """When Telegram last told us of a message or a pressed button; within the days for which that is kept."""
+        with self._engine.connect() as connection:
+            at: datetime | None = connection.execute(_HEARD).scalar_one()
+        return at
+
+    def database_version(self) -> str:
+        """The database's own name and version."""
+        sqlite = self._engine.dialect.name == "sqlite"
+        version = func.sqlite_version() if sqlite else func.current_setting("server_version")
+        with self._engine.connect() as connection:
+            return f"{'SQLite' if sqlite else 'PostgreSQL'} {connection.execute(select(version)).scalar_one()}"
 
     def endpoint(self, id: str, now: datetime) -> EndpointGauges:
         """How pushing to that endpoint goes."""

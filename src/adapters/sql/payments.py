@@ -71,7 +71,7 @@ class SqlPayments(Payments):
         if not charges:
             return {}
         wanted = set(charges)
-        found = map(_payment, self._connection.execute(_OF, {"charge_ids": [charge_id for _, charge_id in charges]}))
+        found = map(payment_of, self._connection.execute(_OF, {"charge_ids": [charge_id for _, charge_id in charges]}))
         return {payment.charge.key: payment for payment in found if payment.charge.key in wanted}
 
     def add_new(self, payments: Sequence[Payment]) -> set[ChargeKey]:
@@ -86,15 +86,15 @@ class SqlPayments(Payments):
 
     def get(self, id: PaymentId) -> Payment | None:
         row = self._connection.execute(_GET, {"of": id}).one_or_none()
-        return None if row is None else _payment(row)
+        return None if row is None else payment_of(row)
 
     def found(self, wanted: PaymentFilter, page: Page) -> PageOf[Payment]:
         # One more than asked for tells whether there is a next page.
-        statement = _NEWEST_FIRST.where(*_conditions(wanted)).limit(page.limit + 1)
+        statement = _NEWEST_FIRST.where(*conditions_of(wanted)).limit(page.limit + 1)
         if page.cursor is not None:
             at, id = read_cursor(page.cursor)
             statement = statement.where(tuple_(_TABLE.c.received_at, _TABLE.c.id) < tuple_(literal(at, UtcTime()), id))
-        found = [_payment(row) for row in self._connection.execute(statement)]
+        found = [payment_of(row) for row in self._connection.execute(statement)]
         shown = tuple(found[: page.limit])
         more = len(found) > page.limit
         return PageOf(items=shown, next_cursor=write_cursor(shown[-1].received_at, shown[-1].id) if more else None)
@@ -106,16 +106,16 @@ class SqlPayments(Payments):
 
     def unconfirmed(self, methods: Sequence[Method], received_before: datetime, *, at_most: int) -> Sequence[Payment]:
         wanted = {"methods": list(methods), "before": received_before, "at_most": at_most}
-        return [_payment(row) for row in self._connection.execute(_UNCONFIRMED, wanted)]
+        return [payment_of(row) for row in self._connection.execute(_UNCONFIRMED, wanted)]
 
     def any_by_stripe(self, user_id: UserId) -> bool:
         return bool(self._connection.execute(_ANY_BY_STRIPE, {"user": user_id}).scalar_one())
 
     def waiting_of(self, user_id: UserId) -> Sequence[Payment]:
-        return [_payment(row) for row in self._connection.execute(_WAITING, {"user": user_id})]
+        return [payment_of(row) for row in self._connection.execute(_WAITING, {"user": user_id})]
 
 
-def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
+def conditions_of(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
     conditions = []
     for column, value in (
         (_TABLE.c.user_id, wanted.user_id),
@@ -167,7 +167,7 @@ def _standing(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _payment(row: Any) -> Payment:
+def payment_of(row: Any) -> Payment:
     return Payment(
         id=row.id,
         charge=Charge(

@@ -111,6 +111,12 @@ Index("ix_payments_of_user", payments.c.user_id, payments.c.received_at, payment
 Index("ix_payments_received_at", payments.c.received_at, payments.c.id)
 Index("ix_payments_unconfirmed", payments.c.received_at, **_where(payments.c.confirmed_at.is_(None)))
 Index("ix_payments_quarantined", payments.c.received_at, **_where(payments.c.status == text("'quarantined'")))
+# For whoever looks through a million of them: what is asked for may be rare, or none at all.
+not_granted = payments.c.status != text("'granted'")
+Index("ix_payments_not_granted", payments.c.status, payments.c.received_at, payments.c.id, **_where(not_granted))
+Index("ix_payments_of_method", payments.c.method, payments.c.received_at, payments.c.id)
+Index("ix_payments_of_plan", payments.c.plan_code, payments.c.received_at, payments.c.id)
+Index("ix_payments_provider_charge_id", payments.c.provider_charge_id)
 
 refunds = Table(
     "refunds",
@@ -158,6 +164,14 @@ end_is_ahead = and_(
     entitlements.c.expires_at.is_not(None), entitlements.c.revoked_at.is_(None), entitlements.c.over_noted_at.is_(None)
 )
 Index("ix_entitlements_end_is_ahead", entitlements.c.expires_at, entitlements.c.id, **_where(end_is_ahead))
+living = and_(entitlements.c.revoked_at.is_(None), entitlements.c.over_noted_at.is_(None))
+Index(
+    "ix_entitlements_living",
+    entitlements.c.plan_code,
+    entitlements.c.user_id,
+    entitlements.c.expires_at,
+    **_where(living),
+)
 Index("ix_entitlements_revoked", entitlements.c.revoked_at, **_where(entitlements.c.revoked_at.is_not(None)))
 Index(
     "uq_entitlements_living_grant",
@@ -209,6 +223,8 @@ Index(
 Index("ix_telegram_payment_events_user_id", trail.c.user_id, trail.c.id)
 Index("ix_telegram_payment_events_invoice_id", trail.c.invoice_id, trail.c.id)
 Index("ix_telegram_payment_events_telegram_payment_charge_id", trail.c.telegram_payment_charge_id, trail.c.id)
+refund_was_asked = trail.c.kind == text("'refund_asked'")
+Index("ix_telegram_payment_events_refund_asked", trail.c.id, **_where(refund_was_asked))
 
 outbox = Table(
     "outbox",
@@ -235,6 +251,7 @@ letter_waits = and_(outbox.c.sent_at.is_(None), outbox.c.given_up_at.is_(None))
 Index("ix_outbox_waiting", outbox.c.bot, outbox.c.id, **_where(letter_waits))
 Index("ix_outbox_waiting_of_chat", outbox.c.bot, outbox.c.chat_id, outbox.c.id, **_where(letter_waits))
 Index("ix_outbox_claimed_at", outbox.c.claimed_at)
+Index("ix_outbox_of_chat", outbox.c.chat_id, outbox.c.id)
 
 seen_updates = Table(
     "seen_updates",
@@ -416,3 +433,82 @@ Index(
     event_pushes.c.sequence,
     **_where(push_waits),
 )
+
+# The console's sessions, by a hash of what the browser holds; `credential` is of the password they were opened with.
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("credential", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    **STRICT,
+)
+
+# Tries to sign in at the console, by a hash of who tried.
+console_attempts = Table(
+    "console_attempts",
+    metadata,
+    Column("id", Whole, primary_key=True),
+    Column("whose", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
+    **STRICT,
+)
+Index("ix_console_attempts_whose", console_attempts.c.whose, console_attempts.c.at)
+
+# Forms of the console that were sent, each once; without `outcome` while it is being carried out.
+console_acts = Table(
+    "console_acts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("outcome", Text),
+    Column("leads_to", AnyText),
+    Column("said", AnyText),
+    **STRICT,
+)
+
+# What happened in so many hours (1, or the 24 of a day) that are over and began at `hour`, counted since 1970 in UTC;
+# and how far that was summed up: the kind `mark`, whose number is the first line of the trail of a later hour.
+figures = Table(
+    "figures",
+    metadata,
+    Column("hours", Whole, nullable=False),
+    Column("hour", Whole, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("plan_code", Text, nullable=False),
+    Column("number", Whole, nullable=False),
+    Column("amount", Whole, nullable=False),
+    PrimaryKeyConstraint("hours", "hour", "kind", "method", "currency", "plan_code"),
+    **STRICT,
+)
+figure_is_mark = figures.c.kind == text("'mark'")
+Index("ix_figures_mark", figures.c.hour, **_where(figure_is_mark))
+
+people = Table(
+    "people",
+    metadata,
+    Column("user_id", Whole, primary_key=True, autoincrement=False),
+    Column("name", AnyText, nullable=False),
+    Column("username", AnyText, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    **STRICT,
+)
+
+# Each word of a name, as it is looked for: by its beginning, which needs an order by code points.
+people_words = Table(
+    "people_words",
+    metadata,
+    Column("word", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
+    Column("user_id", Whole, nullable=False),
+    PrimaryKeyConstraint("word", "user_id"),
+    **STRICT,
+)
+Index("ix_people_words_user_id", people_words.c.user_id)

@@ -34,7 +34,7 @@ class SqlTrail(Trail):
                 statement = statement.where(column == value)
         if page.cursor is not None:
             statement = statement.where(_TABLE.c.id < _place(page.cursor))
-        found = [_entry(row) for row in self._connection.execute(statement)]
+        found = [entry_of(row) for row in self._connection.execute(statement)]
         shown = tuple(found[: page.limit])
         more = len(found) > page.limit
         return PageOf(items=shown, next_cursor=write_cursor(shown[-1].entry.at, str(shown[-1].id)) if more else None)
@@ -64,7 +64,7 @@ def _row(entry: TrailEntry) -> dict[str, Any]:
     }
 
 
-def _entry(row: Any) -> KeptEntry:
+def entry_of(row: Any) -> KeptEntry:
     entry = TrailEntry(
         kind=row.kind,
         bot=row.bot,

@@ -76,12 +76,12 @@ class SqlUnitOfWork(UnitOfWork):
         self._looking = looking(engine)
 
     @contextmanager
-    def begin(self) -> Iterator[Transaction]:
+    def begin(self) -> Iterator[SqlTransaction]:
         with self._line, _busy_is_unavailable(), self._engine.begin() as connection:
             yield SqlTransaction(connection, self._cause)
 
     @contextmanager
-    def look(self) -> Iterator[Transaction]:
+    def look(self) -> Iterator[SqlTransaction]:
         with _busy_is_unavailable(), self._looking.connect() as connection:
             yield SqlTransaction(connection)
 

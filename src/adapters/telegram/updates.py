@@ -16,7 +16,7 @@ from adapters.telegram.language import DEFAULT, language_of
 from application.chat import ButtonPress, ChatMessage
 from domain.catalog import method_of
 from domain.errors import InvalidRequest
-from domain.ids import BotName, ChargeId, UserId
+from domain.ids import MAX_USER_ID, BotName, ChargeId, UserId
 from domain.invoice import PreCheckout
 from domain.money import EXPONENTS, Money
 from domain.payment import Charge, Provider, Refund
@@ -36,6 +36,8 @@ TYPES = KINDS | {*PAYMENTS, OTHER}
 """Every value that `Update.type` may have: a label of metrics."""
 
 LONGEST_ARGUMENT = 64
+LONGEST_NAME = 129
+"""Two names of 64 characters each (https://core.telegram.org/bots/api#user says none; clients take no more)."""
 LARGEST_UPDATE_ID = 2**63 - 1
 
 _NOT_WHERE_IT_WAS_PAID = (
@@ -78,15 +80,26 @@ Content = PreCheckout | Charge | Refund | ChatMessage | ButtonPress | Ignored | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who caused an update, as they call themselves."""
+
+    user_id: UserId
+    name: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """`type` is one of TYPES. `query_id` is set where Telegram waits for an answer to it, also when the rest of a
-    query is unreadable; it is digits, with or without a minus. `language` is that of whoever caused the update."""
+    query is unreadable; it is digits, with or without a minus. `language` is that of whoever caused the update, and
+    `sender` that person, where it is one."""
 
     update_id: int
     type: str
     content: Content
     language: str = DEFAULT
     query_id: str | None = None
+    sender: Sender | None = None
 
 
 def read_update(body: bytes, bot: BotName, username: str | None) -> Update:
@@ -119,6 +132,7 @@ def read_update(body: bytes, bot: BotName, username: str | None) -> Update:
         content=content,
         language=_language(found),
         query_id=_query_id(kind, found),
+        sender=None if isinstance(content, Ignored | Unreadable) else _sender(found),
     )
 
 
@@ -262,6 +276,18 @@ def _type(kind: str, found: object) -> str:
 def _language(found: object) -> str:
     sender = found.get("from") if isinstance(found, dict) else None
     return language_of(sender.get("language_code")) if isinstance(sender, dict) else DEFAULT
+
+
+def _sender(found: object) -> Sender | None:
+    sender = found.get("from") if isinstance(found, dict) else None
+    if not isinstance(sender, dict):
+        return None
+    id, names = sender.get("id"), [sender.get(name) for name in ("first_name", "last_name", "username")]
+    if type(id) is not int or not 0 < id <= MAX_USER_ID or sender.get("is_bot") is not False:
+        return None
+    first, last, username = (name if isinstance(name, str) else "" for name in names)
+    name = f"{first} {last}".strip()[:LONGEST_NAME]
+    return Sender(user_id=UserId(id), name=_keepable(name), username=_keepable(username[:LONGEST_NAME]))
 
 
 def _query_id(kind: str, found: object) -> str | None:

@@ -321,6 +321,20 @@ def enable_endpoint(endpoint: str, skip: bool) -> int:
     return enable(endpoint, skip=skip)
 
 
+@main.group(epilog=EXIT_CODES)
+def console() -> None:
+    """The operators' console, at /console."""
+
+
+@console.command("hash", epilog=EXIT_CODES)
+@_plainly
+def hash_password() -> None:
+    """Print the hash of a password, for CONSOLE_USERS_JSON. It is asked for, or read from standard input."""
+    from entrypoints.cli.console import make_hash
+
+    click.echo(make_hash())
+
+
 @main.group(invoke_without_command=True, epilog=EXIT_CODES)
 @click.pass_context
 def passport(context: click.Context) -> None:

@@ -1,5 +1,6 @@
 """`tollgram up`: everything that is needed to try it, or to serve a first real bot, in one command."""
 
+import json
 import os
 import secrets
 import signal
@@ -18,6 +19,7 @@ import httpx
 from adapters.catalog_file import read_catalog
 from adapters.clock import SystemClock
 from adapters.passports.rotation import rotate
+from adapters.passwords import SALT_BYTES, PasswordHash
 from adapters.tokens import TokenMaker
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
 from entrypoints.cli.serving import require_free
@@ -33,6 +35,7 @@ READY_WITHIN_S = 120.0
 """A first start on a loaded machine takes its time; a part that ends before is told of at once."""
 STOP_WITHIN_S = 25.0
 TRY_EVERY_S = 0.05
+CONSOLE_USER = "demo"
 SECRETS = ("TELEGRAM_WEBHOOK_SECRET", "INVOICE_SIGNING_KEYS", "AUTH_JWT_SECRET")
 """What is made up on the first run and kept in var/secrets.env, where the operator has set nothing."""
 
@@ -102,8 +105,12 @@ class _Run:
         values = _settings(self.port)
         demo = not (values.get("TELEGRAM_BOT_TOKEN") or values.get("TELEGRAM_BOT_TOKENS_JSON"))
         self._require_ports(demo=demo)
+        visitor = ""
         if demo:
             values |= self._demo()
+            if not values.get("CONSOLE_USERS_JSON"):
+                visitor = secrets.token_urlsafe(9)
+                values["CONSOLE_USERS_JSON"] = json.dumps({CONSOLE_USER: _hash(visitor)})
         settings = Settings.read(values, serving=True)
         plans = read_catalog(settings.catalog_path).plans.values()
         features = list(dict.fromkeys(name for plan in plans for name in plan.features))
@@ -128,7 +135,7 @@ class _Run:
             reachable = settings.telegram_api_base != TELEGRAM_API or settings.public_url.startswith("https:")
             if reachable:
                 self._finish("webhook set", values)
-            self._tell(settings, features, demo=demo, reachable=reachable)
+            self._tell(settings, features, demo=demo, reachable=reachable, console_password=visitor)
             self.signals.wait_until(lambda: any(part.poll() is not None for part in parts.values()))
             for name, part in parts.items():
                 if part.poll() is not None:
@@ -210,13 +217,19 @@ class _Run:
             if process.returncode:
                 raise CommandError(f"tollgram {command} did not work.", "What it said stands above.")
 
-    def _tell(self, settings: Settings, features: list[str], *, demo: bool, reachable: bool) -> None:
+    def _tell(
+        self, settings: Settings, features: list[str], *, demo: bool, reachable: bool, console_password: str
+    ) -> None:
         lines = [f"Buy a plan       {self._sandbox}/", ""] if demo else []
         lines += [
             f"The service      {self._service}",
             f"API reference    {self._service}/schema",
             f"Metrics          {self._service}/metrics",
         ]
+        if settings.console_users:
+            lines += [f"Console          {self._service}/console"]
+        if console_password:
+            lines += [f"                 name {CONSOLE_USER}, password {console_password}; good for this run alone"]
         if not reachable:
             lines += [
                 "",
@@ -273,6 +286,10 @@ def _write_privately(path: Path, text: str) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     draft.replace(path)
+
+
+def _hash(password: str) -> str:
+    return str(PasswordHash.of(password, secrets.token_bytes(SALT_BYTES)))
 
 
 def _token(settings: Settings) -> str:

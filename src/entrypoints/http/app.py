@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from adapters.telemetry.tracing import Tracing
 from domain.errors import Refusal
 from entrypoints import shapes
+from entrypoints.console.routes import routes as console_routes
 from entrypoints.container import Container
 from entrypoints.http import (
     billing,
@@ -80,6 +81,7 @@ def create_app(container: Container) -> ASGIApp:
         finally:
             feed_desk.end()
             desk.close()
+            container.console().close()
             if stripe_desk:
                 stripe_desk.close()
             container.order_desk().close()
@@ -116,9 +118,17 @@ def create_app(container: Container) -> ASGIApp:
         "passport_desk": container.passport_desk,
         "readiness": container.readiness,
         "metrics": container.metrics,
+        "console": container.console,
+        "books": container.books,
+        "wicket": container.wicket,
+        "today_desk": container.today_desk,
+        "plan_desk": container.plan_desk,
+        "event_desk": container.event_desk,
+        "system_desk": container.system_desk,
     }
     app = Litestar(
-        route_handlers=ROUTES,
+        # Where nobody can sign in there is no console.
+        route_handlers=[*ROUTES, *(console_routes() if container.settings().console_users else ())],
         dependencies={
             "json_text": Provide(json_text),
             "long_json_text": Provide(long_json_text),

@@ -62,7 +62,9 @@ For programs: <a href="/schema/openapi.json">openapi.json</a>.</p>
 
 
 def style() -> bytes:
-    return files("entrypoints.http").joinpath("reference.css").read_bytes()
+    """The colours and sizes that all pages share, and what is this page's own."""
+    tokens = files("entrypoints").joinpath("looks/tokens.css").read_bytes()
+    return tokens + files("entrypoints.http").joinpath("reference.css").read_bytes()
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Schemas) -> Iterator[str]:

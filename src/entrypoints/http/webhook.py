@@ -38,6 +38,7 @@ from entrypoints.http.addresses import Network, require_network
 from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
 from entrypoints.http.lane import Lane
+from entrypoints.sightings import Sightings
 
 AnyRequest = Request[Any, Any, Any]
 Answer = TypeVar("Answer")
@@ -103,6 +104,7 @@ class UpdateDesk:
     replies: Replies
     usernames: Usernames
     wake_relay: Callable[[], None]
+    sightings: Sightings | None = None
     deadline_s: float = PRE_CHECKOUT_DEADLINE_S
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "updates"))
 
@@ -117,6 +119,8 @@ class UpdateDesk:
         try:
             update = authentic.read(self.usernames.of(authentic.bot))
             self.metrics.updates.labels(authentic.bot, update.type).inc()
+            if self.sightings and update.sender:
+                self.sightings.note(update.sender.user_id, update.sender.name, update.sender.username)
             self.tracing.tell(bot=authentic.bot, update=update.type)
             reply = await self._take(authentic, update, began)
         except (NotAnUpdate, Unavailable):

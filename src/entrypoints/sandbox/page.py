@@ -7,6 +7,8 @@ from litestar.params import FromPath
 from litestar.static_files import create_static_files_router
 
 STATIC = Path(__file__).parent / "static"
+LOOKS = Path(__file__).parents[1] / "looks"
+"""Colours and sizes, which all pages share."""
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -34,4 +36,4 @@ def _page() -> Response[bytes]:
     )
 
 
-static_files = create_static_files_router(path="/static", directories=[STATIC])
+static_files = create_static_files_router(path="/static", directories=[STATIC, LOOKS])

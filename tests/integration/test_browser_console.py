@@ -1,0 +1,229 @@
+"""The console in a real browser: every page, by pointer and by keys, for those who see, who do not, and on a phone."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.integration.browser import DESK, PATIENCE_MS, PHONE, Visit, chromium, visit
+from tests.integration.buying import rows
+from tests.integration.endpoints import EndpointServer
+from tests.integration.operators import PASSWORD, STAFF, Operator
+from tests.integration.sandbox_server import SandboxServer
+from tests.integration.service import CATALOG, Service, eventually
+from tests.integration.shop_history import ShopHistory
+
+PICTURES = "TOLLGRAM_SCREENSHOTS" in os.environ
+
+
+@pytest.fixture(scope="module")
+def hook() -> Iterator[EndpointServer]:
+    """Somebody's endpoint, which is gone when it is first asked."""
+    with EndpointServer() as server:
+        server.answers.append((410, {}))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> ShopHistory:
+    return ShopHistory(f"sqlite:///{tmp_path_factory.mktemp('console')}/tollgram.db", datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def service(telegram: SandboxServer, history: ShopHistory, hook: EndpointServer) -> Iterator[Service]:
+    """A shop with three weeks behind it."""
+    folder = Path(history.database_url.removeprefix("sqlite:///")).parent
+    pushed_to = [{"url": hook.url, "secret": "whsec_" + "A" * 32}]
+    more = {"EVENT_WEBHOOKS_JSON": json.dumps(pushed_to), "EVENT_WEBHOOKS_ALLOW_PRIVATE": "true"}
+    shop = Service(folder, telegram.url, {**STAFF, **more})
+    (folder / "catalog.toml").write_text(CATALOG)
+    shop.run("migrate")
+    history.write(days=21, sales=30)
+    with shop as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def ada(service: Service) -> Operator:
+    return Operator.sign_in(service, "ada")
+
+
+@pytest.fixture(scope="module")
+def pages(service: Service, hook: EndpointServer) -> Mapping[str, str]:
+    """Every page by its name."""
+    [held] = rows(service, "SELECT id, user_id FROM payments WHERE status = 'quarantined'")
+    [granted] = rows(service, "SELECT id FROM payments WHERE status = 'granted' LIMIT 1")
+    # The endpoint is told of what happens once it is known.
+    [endpoint] = eventually(lambda: rows(service, "SELECT id FROM event_endpoints"))
+    with service.as_service("entitlements:write") as client:
+        gift = {"plan_code": "gold_1m", "reason": "a gift"}
+        client.post(f"/internal/v1/users/{held['user_id']}/entitlements", json=gift).raise_for_status()
+    eventually(lambda: rows(service, "SELECT id FROM event_endpoints WHERE disabled_at IS NOT NULL"))
+    return {
+        "login": "/console/login",
+        "today": "/console?span=30d",
+        "payments": "/console/payments",
+        "quarantine": "/console/quarantine",
+        "payment": f"/console/payments/{granted['id']}",
+        "held": f"/console/payments/{held['id']}",
+        "user": f"/console/users/{held['user_id']}",
+        "found": "/console/search?q=420003",
+        "plans": "/console/plans",
+        "events": "/console/events",
+        "endpoint": f"/console/events/{endpoint['id']}",
+        "system": "/console/system",
+        "nowhere": "/console/nowhere",
+    }
+
+
+def come_in(visitor: Visit, operator: Operator, path: str = "/console") -> Page:
+    visitor.page.context.add_cookies(operator.cookies)
+    visitor.page.goto(operator.service.url + path)
+    return visitor.page
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{one['id']}: {[node['html'][:90] for node in one['nodes']]}" for one in found]
+
+
+@pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (DESK, True)], ids=["390 wide, light", "1440 wide, dark"])
+def test_every_page_can_be_used_by_everybody(
+    browser: Browser, ada: Operator, pages: Mapping[str, str], tmp_path: Path, *, size: tuple[int, int], dark: bool
+) -> None:
+    with visit(browser, f"{ada.service.url}/console/login", tmp_path, size=size, dark=dark) as reader:
+        page = reader.page
+        for name, path in pages.items():
+            if name != "login":  # which comes first, while nobody is signed in
+                come_in(reader, ada, path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            if name == "system":
+                expect(page.get_by_text("to look at.")).to_be_visible()
+            assert violations(page) == [], name
+            assert reader.too_wide() == 0, name
+            for also_dark in (dark, not dark) if PICTURES else ():
+                page.emulate_media(color_scheme="dark" if also_dark else "light")
+                reader.picture(f"console-{name}-{size[0]}-{'dark' if also_dark else 'light'}", whole=True)
+        assert reader.strangers() == set()
+        assert [words for words in reader.complaints if "404" not in words] == []
+
+
+def test_one_signs_in_and_walks_about_with_the_keyboard_alone(
+    browser: Browser, service: Service, tmp_path: Path
+) -> None:
+    with visit(browser, f"{service.url}/console/plans", tmp_path) as visitor:
+        page = visitor.page
+        expect(page.get_by_label("Name")).to_be_focused()
+        page.keyboard.type("ada")
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Plans")).to_be_visible()
+        page.wait_for_load_state()
+
+        page.keyboard.press("/")
+        expect(page.get_by_role("searchbox")).to_be_focused()
+        page.keyboard.type("j/k")
+        expect(page.get_by_role("searchbox")).to_have_value("j/k")
+
+        visitor.tab_to("Events")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Events", exact=True)).to_be_visible()
+        focused = "document.activeElement.href ?? ''"
+        for key, place in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+            page.keyboard.press(key)
+            links = page.locator("a.row").evaluate_all("rows => rows.map((row) => row.href)")
+            assert page.evaluate(focused) == links[place]
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("/console/users/"))
+        visitor.tab_to("Sign out")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.go_back()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert visitor.complaints == []
+
+
+def test_a_chart_says_what_its_table_says_and_a_figure_what_it_was_before(
+    browser: Browser, service: Service, ada: Operator, tmp_path: Path
+) -> None:
+    with visit(browser, f"{service.url}/console/login", tmp_path) as visitor:
+        page = come_in(visitor, ada)
+        page.get_by_role("link", name="30 days").click()
+        chart = page.get_by_role("figure", name="How much was taken in Stars?")
+        expect(chart.locator("canvas")).to_be_visible()
+        chart.get_by_text("The same as a table").click()
+        shown = chart.get_by_role("row").all_inner_texts()
+        assert len(shown) == 31
+        paid = rows(service, "SELECT SUM(amount) AS stars FROM payments WHERE currency = 'XTR'")[0]["stars"]
+        told = sum(int(re.sub(r"\D", "", row.split("\t")[1])) for row in shown[1:])
+        assert told == paid
+        expect(page.get_by_text(f"{paid:,} ⭐").first).to_be_visible()
+        expect(page.get_by_text("1 payment waits for a decision of yours")).to_be_visible()
+        page.get_by_role("link", name="Decide").click()
+        expect(page.get_by_role("heading", name="Quarantine")).to_be_visible()
+
+
+def test_events_go_out_once_more_when_an_operator_says_so(
+    browser: Browser, ada: Operator, pages: Mapping[str, str], hook: EndpointServer, tmp_path: Path
+) -> None:
+    with visit(browser, f"{ada.service.url}/console/login", tmp_path) as visitor:
+        page = come_in(visitor, ada, pages["endpoint"])
+        expect(page.get_by_text("disabled").first).to_be_visible()
+        expect(page.get_by_role("button", name="Push events once more")).to_have_count(0)
+
+        page.get_by_role("button", name="Push to it again").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        visitor.picture("console-question-1440-light")
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        page.get_by_role("button", name="Push to it again").click()
+        page.get_by_role("button", name="Push again", exact=True).click()
+        expect(page.get_by_text("is pushed to again.")).to_be_visible()
+        assert "did=" not in page.url, "it is told once"
+        eventually(lambda: len(hook.got) > 1)
+
+        page.reload()
+        page.get_by_role("button", name="Push events once more").click()
+        page.get_by_label("Behind the event with number").fill("0")
+        page.get_by_role("button", name="Push them").click()
+        expect(page.get_by_text(re.compile(r"^\d+ events are pushed again"))).to_be_visible()
+        eventually(lambda: len(hook.got) > 20)
+        decided = rows(
+            ada.service, "SELECT kind, actor FROM telegram_payment_events WHERE kind LIKE 'e%ed' AND bot = ''"
+        )
+        assert [(one["kind"], one["actor"]) for one in decided] == [
+            ("endpoint_enabled", "console:ada"),
+            ("events_replayed", "console:ada"),
+        ]
+
+
+def test_what_can_not_be_brought_up_to_date_says_so_and_goes_on_when_it_can(
+    browser: Browser, service: Service, ada: Operator, tmp_path: Path
+) -> None:
+    def refuse(route: Route) -> None:
+        route.abort()
+
+    with visit(browser, f"{service.url}/console/login", tmp_path) as visitor:
+        page = come_in(visitor, ada)
+        ask = "htmx.ajax('GET', '/console', { target: '#now', select: '#now', swap: 'outerHTML' })"
+        page.route("**/console", refuse)
+        page.evaluate(f"{ask}.catch(() => 0)")
+        expect(page.get_by_role("alert")).to_contain_text("could not be brought up to date")
+        page.unroute("**/console")
+        page.evaluate(ask)
+        expect(page.get_by_text("could not be brought up to date")).to_be_hidden()
