@@ -2,6 +2,7 @@
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+MEASURING := .venv-bench/installed
 UV := $(BIN)/uv pip --quiet
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
@@ -18,8 +19,8 @@ help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token is set; PORT= SANDBOX_PORT=
-	$(BIN)/tollgram up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token is set; PORT= SANDBOX_PORT= TRANSPORT=mtproto
+	$(if $(TRANSPORT),TELEGRAM_TRANSPORT=$(TRANSPORT) )$(BIN)/tollgram up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 .PHONY: test
 test: $(INSTALLED)  ## every test; ARGS="tests/unit -k invoice" for some
@@ -77,8 +78,8 @@ sim: $(INSTALLED)  ## a million payments in simulated storms; SEED=7 tells one s
 	$(BIN)/tollgram-sim $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED)  ## how fast it is, against yardsticks taken in the same run
-	$(BIN)/python -m bench.run $(ARGS)
+bench: $(MEASURING)  ## how fast it is, against peers in the same run; ARGS=--write puts it into docs/performance.md
+	.venv-bench/bin/python -m bench.run $(ARGS)
 
 .PHONY: drill
 drill: $(INSTALLED)  ## real processes die under load, and no money is lost; ARGS="failover --size 2" for some
@@ -88,12 +89,12 @@ drill: $(INSTALLED)  ## real processes die under load, and no money is lost; ARG
 requirements: $(INSTALLED)  ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes the newest
 	$(PIN) --output-file requirements/run.txt pyproject.toml
 	$(PIN) --output-file requirements/dev.txt pyproject.toml --group dev
-	$(PIN) --output-file requirements/bench.txt pyproject.toml --group bench
+	$(PIN) --output-file requirements/bench.txt --constraint requirements/dev.txt pyproject.toml --group dev --group bench
 	$(PIN) --output-file requirements/uv.txt requirements/uv.in
 
 .PHONY: clean
 clean:  ## remove what was installed and cached; var/ and .env stay
-	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests drills migrations clients -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs in seconds what takes pip a minute; pip brings only uv, and everything by its hash.
@@ -113,4 +114,11 @@ $(INSTALLED): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@$(PIP) install --require-hashes -r requirements/uv.txt
 	@$(UV) install --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(UV) install --python $(BIN)/python --offline --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Our peers, in a place of their own: Litestar and others would load some of what they bring along.
+$(MEASURING): $(INSTALLED) requirements/bench.txt
+	@$(BIN)/python -m venv --without-pip .venv-bench
+	@$(UV) install --python .venv-bench/bin/python --compile-bytecode --require-hashes -r requirements/bench.txt
+	@$(UV) install --python .venv-bench/bin/python --offline --no-deps --no-build-isolation -e .
 	@touch $@

@@ -1,216 +1,150 @@
 """Prints each figure as a ratio to its peer in the same run: medians and spread of several rounds.
 
-python -m bench.run [--rounds 5] [--quick]
+python -m bench.run [--rounds 5] [--quick] [--write]
 """
 
 import argparse
-import itertools
-import json
-import os
-import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from adapters.clock import SystemClock
-from adapters.sql.migrate import upgrade
 from adapters.telemetry.logs import configure_logs
-from adapters.tokens import TokenMaker
-from bench import load, peers
-from domain.catalog import Method
-from domain.ids import BotName, ChargeId, UserId
-from domain.invoice import Invoice
-from domain.money import Money
-from domain.payment import Charge, Provider
-from entrypoints.container import Container
-from entrypoints.settings import Settings
+from bench import load, machine
+from bench.figures import Figures, Target
+from bench.peers import pgbench, sqlite_alone
+from bench.stage import Ours, Stage, prepared
+from bench.stock import Stock
 
-ROOT = Path(__file__).parents[1]
-MAIN = BotName("main")
-SECRET = "a-webhook-secret-for-measuring"
-KEY = "a-key-that-is-long-enough-for-measuring-only"
-BATCHES = (1, 8, 32)
-Ratios = dict[str, float]
-_users = itertools.count(1)
+PAGE = machine.ROOT / "docs/performance.md"
+BEGINS, ENDS = "<!-- figures -->\n", "<!-- end of figures -->\n"
+PGBENCH_S = 3
+STARTS = 3
+
+PAID = "payment on PostgreSQL / pgbench, four statements, 16 clients"
+Build = Callable[[Stock, int], list[bytes]]
 
 
-def settings(folder: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": f"sqlite:///{folder}/bench.db",
-        "CATALOG_PATH": str(ROOT / "catalog.toml"),
-        "TELEGRAM_BOT_TOKEN": "1:" + "a" * 35,
-        "TELEGRAM_WEBHOOK_SECRET": SECRET,
-        "TELEGRAM_API_BASE": "http://127.0.0.1:9",
-        "AUTH_JWT_SECRET": KEY,
-        "INVOICE_SIGNING_KEYS": KEY,
-        "LOG_LEVEL": "ERROR",
-    }
+def checks(stage: Stage, figures: Figures, count: int) -> None:
+    bare = figures.speed("bare Litestar GET", stage.bare.asked([load.get("/check")] * count))
+    for name, ours, least in (("PostgreSQL", stage.on_postgres, 0.6), ("SQLite", stage.on_sqlite, 0.8)):
+        found = figures.speed(f"check on {name}", ours.server.asked(ours.stock.checks(count)))
+        figures.ratio(Target(f"check on {name} / bare Litestar GET", least=least), found.per_second / bare.per_second)
+    asked = [load.get(f"/users/{1 + n % stage.peers.holders}/features/signals") for n in range(count // 8)]
+    orm = figures.speed("check by FastAPI and the ORM", stage.fastapi.asked(asked))
+    figures.ratio(Target("check by FastAPI and the ORM / bare Litestar GET"), orm.per_second / bare.per_second)
 
 
-def settling(folder: Path, count: int) -> Ratios:
-    """Payments settled on SQLite in batches, against one commit a payment by the standard library."""
-    container = _container(folder)
-    settle = container.settle_charges()
-    bare = peers.payments_with_the_standard_library(folder, count)
-    ratios = {}
-    for batch in BATCHES:
-        charges = [_charge(container, invoice) for invoice in _invoices(container, count)]
-        began = time.perf_counter()
-        for start in range(0, count, batch):
-            settle(charges[start : start + batch])
-        took = time.perf_counter() - began
-        ratios[f"payment, {batch} at once / one commit each with sqlite3"] = count / took / bare
-    container.engine().dispose()
-    return ratios
+def pre_checkouts(stage: Stage, figures: Figures, count: int) -> None:
+    bodies = [request.partition(b"\r\n\r\n")[2] for request in stage.on_postgres.stock.pre_checkouts(count)]
+    bare = figures.speed("bare Litestar POST", stage.bare.asked([load.post("/pre-checkout", body) for body in bodies]))
+    for name, ours in (("PostgreSQL", stage.on_postgres), ("SQLite", stage.on_sqlite)):
+        found = figures.speed(f"pre-checkout on {name}", ours.server.asked(ours.stock.pre_checkouts(count)))
+        figures.ratio(
+            Target(f"pre-checkout on {name} / bare Litestar POST", least=0.6), found.per_second / bare.per_second
+        )
 
 
-def answering(folder: Path, count: int) -> Ratios:
-    """Pre-checkouts and checks over HTTP, against a route of the same framework that does nothing."""
-    container = _container(folder)
-    invoices = _invoices(container, min(count, 500))
-    first = invoices[0].payer
-    container.settle_charges()([_charge(container, invoice) for invoice in invoices[:100]])
-    queries = [_pre_checkout(container, number, invoice) for number, invoice in enumerate(invoices[100:])]
-    container.engine().dispose()
-    maker = TokenMaker(KEY, "tollgram", None)
-    token = maker.make(
-        subject="bench", scopes=("entitlements:read",), now=SystemClock().now(), good_for=timedelta(hours=1)
+def payments(stage: Stage, figures: Figures, count: int) -> None:
+    ours = figures.speed("payment on PostgreSQL", _paid(stage.on_postgres, count))
+    orm = figures.speed("payment by aiogram and the ORM", stage.aiogram_orm.asked(stage.peers.payments(count // 8)))
+    driver = figures.speed(
+        "payment by aiogram and asyncpg", stage.aiogram_asyncpg.asked(stage.peers.payments(count // 3))
     )
-    with (
-        _server("bench.peers:app", {}, "/check") as bare,
-        _server("entrypoints.http.server:app", settings(folder), "/health/ready") as ours,
-    ):
-        secret = f"X-Telegram-Bot-Api-Secret-Token: {SECRET}\r\n"
-        caller = f"Authorization: Bearer {token}\r\n"
-        bare_get = load.measure(bare, lambda _: load.get("/check"), count=count)
-        bare_post = load.measure(bare, lambda n: load.post("/pre-checkout", queries[n % len(queries)]), count=count)
-        check = load.measure(
-            ours, lambda n: load.get(f"/internal/v1/users/{first + n % 100}/features/signals", caller), count=count
-        )
-        judged = load.measure(
-            ours,
-            lambda n: load.post("/api/v1/telegram/main/webhook", queries[n % len(queries)], secret),
-            count=count // 2,
-        )
-    return {
-        "entitlement check / bare GET": check.per_second / bare_get.per_second,
-        "pre-checkout in the webhook's body / bare POST": judged.per_second / bare_post.per_second,
+    alone = pgbench.payments_a_second(stage.pgbench, stage.server_core, PGBENCH_S)
+    figures.speed("payment by pgbench", load.Measured(alone, 0))
+    figures.ratio(Target(PAID, least=1.0), ours.per_second / alone)
+    figures.ratio(Target("payment / aiogram and the ORM", least=8), ours.per_second / orm.per_second)
+    figures.ratio(Target("payment / aiogram and asyncpg", least=2.5), ours.per_second / driver.per_second)
+    figures.ratio(Target("payment's p99 / that of aiogram and the ORM", most=0.3), ours.p99_ms / orm.p99_ms)
+
+
+def payments_on_sqlite(stage: Stage, figures: Figures, count: int) -> None:
+    ours = figures.speed("payment on SQLite", _paid(stage.on_sqlite, count))
+    alone = sqlite_alone.payments_a_second(stage.sqlite_alone, stage.sqlite_path, count)
+    figures.speed("payment by sqlite3, a commit each", load.Measured(alone, 0))
+    figures.ratio(Target("payment on SQLite / sqlite3, a commit each", least=1.5), ours.per_second / alone)
+
+
+def growth(stage: Stage, figures: Figures, count: int) -> None:
+    kinds: dict[str, Build] = {
+        "check": Stock.checks,
+        "pre-checkout": Stock.pre_checkouts,
+        "payment": Stock.payments,
     }
+    pairs = (
+        ("PostgreSQL", stage.on_postgres, stage.grown_postgres),
+        ("SQLite", stage.on_sqlite, stage.grown_sqlite),
+    )
+    for name, small, large in pairs:
+        for kind, build in kinds.items():
+            before = small.server.asked(build(small.stock, count)).per_second
+            after = large.server.asked(build(large.stock, count)).per_second
+            what = f"time of a {kind} on {name} with {large.stock.holders:,} / {small.stock.holders:,} payments"
+            figures.ratio(Target(what, most=1.4), before / after)
 
 
-def starting() -> Ratios:
+def starting(figures: Figures) -> None:
     """`tollgram --help` against a Python that does nothing."""
-    times = {}
+    least = {}
     for name, command in {"python": "pass", "help": "from entrypoints.cli import main; main(['--help'])"}.items():
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
-        times[name] = time.perf_counter() - began
-    return {"time of tollgram --help / bare Python": times["help"] / times["python"]}
+        times = []
+        for _ in range(STARTS):
+            began = time.perf_counter()
+            subprocess.run([machine.INSTALLED, "-c", command], check=True, capture_output=True)
+            times.append(time.perf_counter() - began)
+        least[name] = min(times)
+    figures.ratio(Target("time of tollgram --help / bare Python", most=5), least["help"] / least["python"])
 
 
-def _container(folder: Path) -> Container:
-    values = settings(folder)
-    upgrade(values["DATABASE_URL"])
-    return Container(settings=Settings.read(values, serving=True))
+def _paid(ours: Ours, count: int) -> load.Measured:
+    return ours.server.asked(ours.stock.payments(count))
 
 
-def _invoices(container: Container, count: int) -> list[Invoice]:
-    shop, work, now = container.shop(), container.work(), container.clock().now()
-    with work.begin() as tx:
-        return [
-            shop.issue(
-                tx, user_id=UserId(user), bot=MAIN, plan_code="gold_1m", method=Method.STARS, language="en", now=now
-            )
-            for user in itertools.islice(_users, count)
-        ]
-
-
-def _charge(container: Container, invoice: Invoice) -> Charge:
-    return Charge(
-        provider=Provider.TELEGRAM,
-        charge_id=ChargeId(f"charge-{invoice.id}"),
-        provider_charge_id="",
-        bot=MAIN,
-        payer=invoice.payer,
-        paid=Money(amount=1250, currency="XTR"),
-        method=Method.STARS,
-        payload=container.shop().signer.sign(invoice.terms, MAIN),
-        charged_at=invoice.issued_at,
-        message=b"{}",
-    )
-
-
-def _pre_checkout(container: Container, number: int, invoice: Invoice) -> bytes:
-    update: dict[str, Any] = {
-        "update_id": number + 1,
-        "pre_checkout_query": {
-            "id": str(10**17 + number),
-            "from": {"id": invoice.payer, "is_bot": False, "first_name": "Ada", "language_code": "en"},
-            "currency": "XTR",
-            "total_amount": 1250,
-            "invoice_payload": container.shop().signer.sign(invoice.terms, MAIN),
-        },
-    }
-    return json.dumps(update).encode()
-
-
-@contextmanager
-def _server(app: str, values: dict[str, str], ready: str) -> Iterator[int]:
-    """One server process on a free port, the same server for every peer."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", app, "--factory", "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen([*command, "--no-access-log"], cwd=ROOT, env={**os.environ, **values})
-    try:
-        for _ in range(200):
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}{ready}", trust_env=False).is_success:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
+def write(page: Path, figures: str) -> None:
+    """Into the page, between its marks."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGINS)
+    _, _, after = rest.partition(ENDS)
+    page.write_text(f"{before}{BEGINS}\n{figures}\n{ENDS}{after}", encoding="utf-8")
 
 
 def main() -> None:
     reads = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reads.add_argument("--rounds", type=int, default=5)
-    reads.add_argument("--quick", action="store_true", help="fewer requests: to see that it runs")
+    reads.add_argument("--quick", action="store_true", help="less of everything: to see that it runs")
+    reads.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name}")
     given = reads.parse_args()
     configure_logs(level="ERROR", form="json", secrets=())
-    count = 400 if given.quick else 4000
-    parts: list[Callable[[Path], Ratios]] = [
-        lambda folder: settling(folder, count // 2),
-        lambda folder: answering(folder, count),
-        lambda _: starting(),
-    ]
-    found: dict[str, list[float]] = {}
-    for _ in track(range(given.rounds), "Measuring", console=Console(stderr=True)):
-        for part in parts:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, ratio in part(Path(folder)).items():
-                    found.setdefault(name, []).append(ratio)
-    table = Table("ratio", "median", "least", "most", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, ratios in found.items():
-        table.add_row(name, *(f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))))
-    Console().print(table)
+    count = 320 if given.quick else 3200
+    grown = 20_000 if given.quick else 1_000_000
+    terminal = Console(stderr=True)
+    figures = Figures()
+    with (
+        terminal.status("Filling databases and starting everybody"),
+        prepared(buyers=(given.rounds + 1) * count * 3, grown=grown) as stage,
+    ):
+        warm = Figures()
+        for part in (checks, pre_checkouts, payments, payments_on_sqlite):
+            part(stage, warm, count // 4)
+        for _ in track(range(given.rounds), "Measuring", console=terminal, disable=not terminal.is_terminal):
+            checks(stage, figures, 2 * count)
+            pre_checkouts(stage, figures, count)
+            payments(stage, figures, count)
+            payments_on_sqlite(stage, figures, count)
+            growth(stage, figures, count // 2)
+            starting(figures)
+        figures.ratio(Target("memory of a worker that has just started, MB", most=110), stage.idle_worker_mb)
+        figures.ratio(Target("memory of a worker after all of this, MB"), stage.on_postgres.server.memory_mb())
+    table = figures.markdown(f"Taken on {datetime.now(UTC):%d %B %Y}, {machine.described()}, SQLite and PostgreSQL")
+    sys.stdout.write(table)
+    if given.write:
+        write(PAGE, table)
 
 
 if __name__ == "__main__":

@@ -354,7 +354,8 @@ class Service:
         return CheckFeature(work=self.work, clock=self.clock)(user, feature, as_of)
 
     def check_all(self, *asked: tuple[UserId, str]) -> list[Access]:
-        return list(CheckFeatures(work=self.work, clock=self.clock)(asked))
+        answers = CheckFeatures(work=self.work, clock=self.clock)(asked)
+        return [answers[question] for question in asked]
 
     def explain(self, user: UserId, feature: str, as_of: datetime | None = None) -> tuple[Access, list[Reason]]:
         access, because, _ = ExplainFeature(work=self.work, clock=self.clock)(user, feature, as_of)

@@ -40,10 +40,11 @@ _ALGORITHMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token whose signature, times, audience and issuer were found right."""
+    """A token whose signature, times, audience and issuer were found right. `expires_at`: seconds since 1970."""
 
     subject: str
     scopes: frozenset[str]
+    expires_at: float
 
     def user_id(self) -> UserId:
         """Raises Unauthenticated where the subject is no Telegram user."""
@@ -176,7 +177,11 @@ class TokenVerifier:
         if not claims["sub"]:
             raise Unauthenticated("The token names nobody as its subject.")
         scope = claims.get("scope", "")
-        return Token(subject=claims["sub"], scopes=frozenset(scope.split()) if isinstance(scope, str) else frozenset())
+        return Token(
+            subject=claims["sub"],
+            scopes=frozenset(scope.split()) if isinstance(scope, str) else frozenset(),
+            expires_at=claims["exp"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Answering what a user holds, and whether they may do something now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -11,6 +11,8 @@ from domain.entitlement import Entitlement, known_at
 from domain.ids import UserId
 from domain.payment import Payment, PaymentStatus
 
+Question = tuple[UserId, str]
+"""May this user use that feature?"""
 TRAIL_PAGE: Final = 200
 _STATUSES: Final = frozenset(PaymentStatus)
 
@@ -60,16 +62,16 @@ class ExplainFeature:
 
 @dataclass(frozen=True, slots=True)
 class CheckFeatures:
-    """Many questions at once, about many users, answered in their order by one read."""
+    """Many questions at once, about many users, answered by one read."""
 
     work: UnitOfWork
     clock: Clock
 
-    def __call__(self, asked: Sequence[tuple[UserId, str]]) -> Sequence[Access]:
+    def __call__(self, asked: Sequence[Question]) -> Mapping[Question, Access]:
         with self.work.look() as tx:
             now = self.clock.now()
             held = tx.entitlements.held_by(list(dict.fromkeys(user for user, _ in asked)), now)
-        return [check(held.get(user, ()), feature, now) for user, feature in asked]
+        return {(user, feature): check(held.get(user, ()), feature, now) for user, feature in asked}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 MAX_COUNT = 1000
@@ -51,15 +52,16 @@ class Duration:
             raise ValueError(f"{text!r} is not {_SOLD}")
         return duration
 
-    @classmethod
-    def read(cls, text: str) -> "Duration":
+    @staticmethod
+    @lru_cache(maxsize=256)  # every row that is read bears one, and they are few
+    def read(text: str) -> "Duration":
         """Read what `str` has written, also where that is counted in seconds. Raises ValueError for anything else."""
         if text == Unit.LIFETIME:
             return LIFETIME
         written = _WRITTEN.fullmatch(text)
         if written is None or (written[3] == "s") != (written[1] != "1"):
             raise ValueError(f"{text!r} is not {_SOLD}")
-        return cls(count=int(written[1]), unit=Unit(written[2]))
+        return Duration(count=int(written[1]), unit=Unit(written[2]))
 
     def __str__(self) -> str:
         if self.unit is Unit.LIFETIME:

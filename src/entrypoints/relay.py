@@ -12,6 +12,7 @@ from application.updates import ForgetUpdates
 CARRIERS = 4
 AT_ONCE = 1
 IDLE_S = 0.5
+REST_S = 0.1
 AFTER_TROUBLE_S = 2.0
 TIDY_EVERY_S = 3600.0
 ASK_AGAIN_S = 30.0
@@ -57,6 +58,8 @@ class Relay:
                 self._stopping.wait(AFTER_TROUBLE_S)
                 continue
             if not carried:
+                # Where letters are written all the time, one would look all the time, and find that no rate allows it.
+                self._stopping.wait(REST_S)
                 self._work.wait(IDLE_S)
 
     def _tidy(self) -> None:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.buying import buy, invoice_for, newcomer, rows
 from tests.integration.sandbox_server import Json, SandboxServer
-from tests.integration.service import LOOPBACK, Service, eventually, free_port, only
+from tests.integration.service import LOOPBACK, WEBHOOK_SECRET, Service, eventually, free_port, only
 
 RFC_3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -215,3 +215,61 @@ def test_where_no_passports_are_set_up_there_are_none(service: Service) -> None:
 
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "not_found")] * 4
     assert LOOPBACK.get(f"{service.url}/api/v1/me/passport").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        pytest.param("/internal/v1/users/7/features/signals", {}, id="a check"),
+        pytest.param("/internal/v1/users/0/features/signals", {}, id="a check of nobody"),
+        pytest.param("/internal/v1/users/7/features/" + "x" * 65, {}, id="a check of too long a name"),
+        pytest.param("/internal/v1/users/7/features/signals", {"Authorization": "Bearer none"}, id="by nobody"),
+        pytest.param(
+            "/api/v1/telegram/main/webhook", {"X-Telegram-Bot-Api-Secret-Token": "wrong"}, id="a false update"
+        ),
+        pytest.param("/api/v1/telegram/unknown/webhook", {}, id="an update of no bot of ours"),
+        pytest.param("/api/v1/telegram/main/webhook", {"Content-Encoding": "gzip"}, id="a compressed update"),
+        pytest.param("/api/v1/telegram/main/webhook", {}, id="an update"),
+    ],
+)
+def test_the_short_way_and_the_framework_s_answer_the_same(
+    service: Service, path: str, headers: dict[str, str]
+) -> None:
+    """A slash at the end is one more way to write an address, and none that the short way knows."""
+    by_telegram = path.startswith("/api")
+    given = {
+        "X-Telegram-Bot-Api-Secret-Token": WEBHOOK_SECRET,
+        "Authorization": f"Bearer {service.token('some-service', 'entitlements:read')}",
+        "X-Request-Id": "the-same",
+        **headers,
+    }
+    method, body = ("POST", b'{"update_id": 1}') if by_telegram else ("GET", b"")
+
+    short, long = (
+        LOOPBACK.request(method, f"{service.url}{path}{end}", headers=given, content=body) for end in ("", "/")
+    )
+
+    assert (short.status_code, short.content) == (long.status_code, long.content)
+    assert _told(short) == _told(long)
+    assert short.headers["X-Request-Id"] == "the-same"
+
+
+def _told(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name != "date"}
+
+
+def test_addresses_of_the_short_way_take_no_other_method(service: Service) -> None:
+    for path, allowed in (("/api/v1/telegram/main/webhook", "POST"), ("/internal/v1/users/7/features/signals", "GET")):
+        answer = LOOPBACK.delete(f"{service.url}{path}")
+
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+        assert allowed in answer.headers["Allow"]
+
+
+def test_an_odd_host_is_refused_on_the_short_way_too(service: Service) -> None:
+    token = service.token("some-service", "entitlements:read")
+    headers = {"Host": "a b", "Authorization": f"Bearer {token}"}
+
+    answer = LOOPBACK.get(f"{service.url}/internal/v1/users/7/features/signals", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")

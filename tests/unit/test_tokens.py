@@ -36,6 +36,7 @@ from adapters.tokens import (
 from domain.errors import Unauthenticated, Unavailable
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+IN_AN_HOUR = (NOW + timedelta(hours=1)).timestamp()
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -49,7 +50,7 @@ class TestASharedSecret:
         token = made(scopes=("entitlements:read", "payments:read"))
 
         assert verifier().verify(token, NOW) == Token(
-            subject="1001", scopes=frozenset({"entitlements:read", "payments:read"})
+            subject="1001", scopes=frozenset({"entitlements:read", "payments:read"}), expires_at=IN_AN_HOUR
         )
         assert verifier().verify(token, NOW).user_id() == 1001
 
@@ -57,7 +58,9 @@ class TestASharedSecret:
         maker = TokenMaker(SECRET, "tollgram", "https://id.example")
         token = maker.make(subject="7", scopes=(), now=NOW, good_for=timedelta(hours=1))
 
-        assert verifier(issuer="https://id.example").verify(token, NOW) == Token(subject="7", scopes=frozenset())
+        assert verifier(issuer="https://id.example").verify(token, NOW) == Token(
+            subject="7", scopes=frozenset(), expires_at=IN_AN_HOUR
+        )
 
     @pytest.mark.threat(20)
     @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])

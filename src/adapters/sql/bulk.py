@@ -129,8 +129,11 @@ def _write(connection: Connection, statement: Executable, table: Table, rows: Se
 def _parameters(connection: Connection, table: Table, rows: Sequence[Row]) -> Any:
     if connection.dialect.name != POSTGRESQL:
         return rows
-    converters = _converters(table)
-    sent = [{name: converters[name](value) for name, value in row.items() if value is not None} for row in rows]
+    sent = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    for name, converter in _converters(table):
+        for row in sent:
+            if name in row:
+                row[name] = converter(row[name])
     return {"rows": msgspec.json.encode(sent).decode()}
 
 
@@ -142,16 +145,18 @@ def _sent_rows(table: Table, names: Sequence[str]) -> TableValuedAlias:
 
 
 @cache
-def _converters(table: Table) -> Mapping[str, Callable[[Any], Any]]:
-    return {name: _converter(kept) for name, kept in table.c.items()}
+def _converters(table: Table) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+    """By column, where a value does not go as it is."""
+    found = ((name, _converter(kept)) for name, kept in table.c.items())
+    return [(name, converter) for name, converter in found if converter]
 
 
-def _converter(kept: Column[Any]) -> Callable[[Any], Any]:
+def _converter(kept: Column[Any]) -> Callable[[Any], Any] | None:
     if isinstance(kept.type, AnyText):
         return escaped
     if isinstance(kept.type, LargeBinary):
         return lambda value: "\\x" + value.hex()
-    return with_zone if isinstance(kept.type, UtcTime) else lambda value: value
+    return with_zone if isinstance(kept.type, UtcTime) else None
 
 
 def _numbered(kept: Column[Any]) -> bool:

@@ -21,6 +21,7 @@ from application.ports import Feed, NumberedNotice
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType, Plain
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TABLE = schema.events
@@ -85,5 +86,5 @@ def _row(notice: Notice) -> dict[str, Any]:
         "user_id": notice.user_id,
         "at": notice.at,
         # Ids of providers are kept whatever is in them: what is no ASCII is escaped.
-        "data": json.dumps(notice.data, separators=(",", ":")),
+        "data": _COMPACT.encode(notice.data),
     }

@@ -30,6 +30,8 @@ _WIRE = TraceContextTextMapPropagator()
 class OtlpTracing(Tracing):
     """`endpoint` is a collector's address without `/v1/traces`; `headers` may hold its key."""
 
+    on = True
+
     def __init__(self, endpoint: str, headers: Mapping[str, str]) -> None:
         exporter = OTLPSpanExporter(
             endpoint=endpoint.rstrip("/") + PATH, headers=dict(headers), timeout=EXPORT_TIMEOUT_S

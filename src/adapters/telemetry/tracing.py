@@ -15,6 +15,8 @@ from application.ports import Causes
 class Tracing(Causes):
     """Without traces. A cause is a request's id; with them, the place in its trace stands behind it."""
 
+    on = False
+
     def cause(self, about: Hashable = None) -> str:
         """What is done just now, to be kept with what is left for later; of several that are done at once, what that
         one was asked for by which `about` names."""

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request
 
 from domain.errors import Forbidden
+from entrypoints.http.headers import all_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -33,6 +34,6 @@ def require_network(request: Request[Any, Any, Any], allowed: Sequence[Network],
     if not allowed:
         return
     peer = request.client.host if request.client else None
-    address = caller_address(peer, ",".join(request.headers.getall("x-forwarded-for", [])), trusted)
+    address = caller_address(peer, ",".join(all_of(request, b"x-forwarded-for")), trusted)
     if address is None or not any(address in network for network in allowed):
         raise Forbidden("This address is not called from there.")

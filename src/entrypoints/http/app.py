@@ -1,5 +1,7 @@
 """The HTTP application: every route, and what each is handed."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,6 +37,8 @@ from entrypoints.http.counted import Counted
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
+from entrypoints.http.shortcuts import Shortcut, Shortcuts
+from entrypoints.receiving import listen
 
 ROUTES: Sequence[Any] = (
     webhook.receive_update,
@@ -75,12 +79,16 @@ def create_app(container: Container) -> ASGIApp:
         relay.start()
         for worker in workers:
             worker.start()
+        listen(container.listeners(), desk)
         try:
             with stopping.tells(feed_desk.close_from_any_thread):
                 yield
         finally:
             feed_desk.end()
+            for bot in container.listeners().values():
+                await asyncio.to_thread(bot.close)
             desk.close()
+            container.check_desk().close()
             container.console().close()
             if stripe_desk:
                 stripe_desk.close()
@@ -89,8 +97,8 @@ def create_app(container: Container) -> ASGIApp:
                 worker.stop()
             relay.stop()
             container.checkout().close()
-            for bot in container.bots().values():
-                bot.close()
+            for speaker in container.bots().values():
+                speaker.close()
             container.engine().dispose()
             container.tracing().close()
 
@@ -141,7 +149,7 @@ def create_app(container: Container) -> ASGIApp:
         request_max_body_size=webhook.MAX_UPDATE_BYTES,
         debug=False,
     )
-    backstage = Backstage(Options(app), container.settings().operator_networks)
+    backstage = Backstage(Shortcuts(Options(app), _shortcuts(container)), container.settings().operator_networks)
     counted = Counted(backstage, container.metrics())
     return RequestIds(_traced(counted, container.tracing()))
 
@@ -152,6 +160,28 @@ def _traced(app: ASGIApp, tracing: Tracing) -> ASGIApp:
     from entrypoints.http.traced import traced  # noqa: PLC0415 it loads OpenTelemetry
 
     return traced(app, tracing)
+
+
+def _route(handler: Any) -> tuple[re.Pattern[str], str]:
+    """The address of a handler of the framework's, and how it is called in the framework."""
+    route = re.sub(r"\{(\w+):str\}", r"{\1}", handler.paths.copy().pop())
+    return re.compile(re.sub(r"\{\w+\}", "([^/]+)", route)), route
+
+
+def _shortcuts(container: Container) -> Sequence[Shortcut]:
+    door, desk = container.door(), container.update_desk()
+    callers, check_desk = container.callers(), container.check_desk()
+
+    async def update(request: webhook.AnyRequest, bot: str) -> bytes:
+        return await webhook.take_update(request, bot, door, desk)
+
+    async def feature(request: checks.AnyRequest, user_id: str, feature: str) -> bytes:
+        return await checks.check_feature(request, user_id, feature, callers, check_desk)
+
+    return (
+        Shortcut("POST", *_route(webhook.receive_update), update),
+        Shortcut("GET", *_route(checks.user_feature), feature),
+    )
 
 
 def _always(thing: Any) -> Provide:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import InternalServerException
 
 from domain.errors import InvalidRequest, TooLarge
+from entrypoints.http.headers import one_of
 from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 << 10
@@ -34,19 +34,20 @@ async def read_body(request: Request[Any, Any, Any], at_most: int = MAX_BODY_BYT
     Raises TooLarge as soon as there are more, UnsupportedMediaType for a compressed one, and InvalidRequest where the
     caller goes away in the middle of it.
     """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if one_of(request, b"content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Compressed bodies are not taken.")
-    if int(request.headers.get("content-length", "0")) > at_most:
+    if int(one_of(request, b"content-length", "0")) > at_most:
         raise TooLarge(f"The body is larger than {at_most} bytes.")
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > at_most:
-                raise TooLarge(f"The body is larger than {at_most} bytes.")
-            chunks.append(chunk)
-    except InternalServerException:  # so the framework calls it; no fault of ours, and nothing to alert anybody for
-        raise InvalidRequest("The body broke off.") from None
+    chunks, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise InvalidRequest("The body broke off.")
+        chunk, more = message["body"], message["more_body"]
+        size += len(chunk)
+        if size > at_most:
+            raise TooLarge(f"The body is larger than {at_most} bytes.")
+        chunks.append(chunk)
     return b"".join(chunks)
 
 
@@ -61,7 +62,7 @@ async def long_json_text(request: Request[Any, Any, Any]) -> JsonText:
 
 
 async def _json_text(request: Request[Any, Any, Any], at_most: int) -> JsonText:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = one_of(request, b"content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
     return JsonText(await read_body(request, at_most))

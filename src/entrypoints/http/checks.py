@@ -4,16 +4,20 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Request, get, post
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
-from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements
+from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, Question
+from domain.access import Access
 from domain.errors import InvalidRequest
 from domain.ids import MAX_USER_ID, UserId
 from entrypoints.http.access_shapes import MAX_FEATURE, Because, FeatureAnswer, FeatureAnswers, FeatureChecks
 from entrypoints.http.bodies import JsonText, decode, flag, moment_asked
 from entrypoints.http.callers import Callers
 from entrypoints.http.handed import Handed
+from entrypoints.http.lane import Lane
 from entrypoints.http.purchases import entitlements_of
 from entrypoints.http.shapes import EntitlementList
 
@@ -24,11 +28,32 @@ _USER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckDesk:
-    """The three ways to ask whether somebody may do something."""
+    """The ways to ask whether somebody may do something. What is asked one by one is read together: who asks while a
+    read is under way has an answer of the next one, which sees all that was committed before they asked."""
 
     check: CheckFeature
     explain: ExplainFeature
     check_all: CheckFeatures
+    lane: Lane[Question, Question, Access]
+
+    async def answer(self, request: AnyRequest, user_id: str, feature: str) -> bytes:
+        """The body of the answer. Raises InvalidRequest or Unavailable."""
+        user = user_id_of(user_id)
+        if len(feature) > MAX_FEATURE:
+            raise InvalidRequest(f"A feature's name has at most {MAX_FEATURE} characters.")
+        if request.scope["query_string"]:
+            return msgspec.json.encode(await sync_to_thread(self._asked, request, user, feature))
+        return msgspec.json.encode(FeatureAnswer.of(user, feature, await self.lane.submit((user, feature))))
+
+    def close(self) -> None:
+        self.lane.close()
+
+    def _asked(self, request: AnyRequest, user: UserId, feature: str) -> FeatureAnswer:
+        as_of = moment_asked(request.query_params.get("as_of"), "as_of")
+        if not flag(request.query_params.get("explain"), "explain"):
+            return FeatureAnswer.of(user, feature, self.check(user, feature, as_of))
+        access, reasons, at = self.explain(user, feature, as_of)
+        return FeatureAnswer.of(user, feature, access, [Because.told(reason, at) for reason in reasons])
 
 
 @get("/internal/v1/users/{user_id:str}/entitlements", sync_to_thread=True)
@@ -43,23 +68,23 @@ def user_entitlements(
     return entitlements_of(user_id_of(user_id), list_entitlements, as_of)
 
 
-@get("/internal/v1/users/{user_id:str}/features/{feature:str}", sync_to_thread=True)
-def user_feature(
+@get("/internal/v1/users/{user_id:str}/features/{feature:str}")
+async def user_feature(
     request: AnyRequest,
     user_id: FromPath[str],
     feature: FromPath[str],
     callers: Handed[Callers],
     check_desk: Handed[CheckDesk],
-) -> FeatureAnswer:
-    callers.service(request, READ)
-    user = user_id_of(user_id)
-    if len(feature) > MAX_FEATURE:
-        raise InvalidRequest(f"A feature's name has at most {MAX_FEATURE} characters.")
-    as_of = moment_asked(request.query_params.get("as_of"), "as_of")
-    if not flag(request.query_params.get("explain"), "explain"):
-        return FeatureAnswer.of(user, feature, check_desk.check(user, feature, as_of))
-    access, reasons, at = check_desk.explain(user, feature, as_of)
-    return FeatureAnswer.of(user, feature, access, [Because.told(reason, at) for reason in reasons])
+) -> Response[bytes]:
+    return Response(await check_feature(request, user_id, feature, callers, check_desk), media_type="application/json")
+
+
+async def check_feature(
+    request: AnyRequest, user_id: str, feature: str, callers: Callers, check_desk: CheckDesk
+) -> bytes:
+    """The body of the answer, by whichever way the request came."""
+    await callers.service_soon(request, READ)
+    return await check_desk.answer(request, user_id, feature)
 
 
 @post("/internal/v1/features/check", status_code=200, sync_to_thread=True)
@@ -68,16 +93,17 @@ def check_features(
 ) -> FeatureAnswers:
     callers.service(request, READ)
     checks = decode(long_json_text, FeatureChecks).checks
-    answers = check_desk.check_all([(UserId(asked.user_id), asked.feature) for asked in checks])
-    return FeatureAnswers(
-        results=[
-            FeatureAnswer.of(asked.user_id, asked.feature, access)
-            for asked, access in zip(checks, answers, strict=True)
-        ]
-    )
+    questions = [(UserId(asked.user_id), asked.feature) for asked in checks]
+    answers = check_desk.check_all(questions)
+    return FeatureAnswers(results=[FeatureAnswer.of(*question, answers[question]) for question in questions])
 
 
 ROUTES = (user_entitlements, user_feature, check_features)
+
+
+def itself(question: Question) -> Question:
+    """By what the answer to a question is found."""
+    return question
 
 
 def user_id_of(text: str) -> UserId:

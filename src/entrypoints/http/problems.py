@@ -1,5 +1,7 @@
 """Every error as RFC 9457 `application/problem+json` with a stable code; a fault of ours is a 503, never a 500."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -72,13 +74,33 @@ class UnsupportedMediaType(Refusal):
     code = "unsupported_media_type"
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer that says what went wrong, as it goes out."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, error: Exception) -> "Told":
+        """What is said of a refusal, or of a fault of ours that nothing names, whose whole trace is in the log."""
+        if not isinstance(error, Refusal):
+            log.error("request.failed", reason="unavailable", problem=type(error).__name__, exc_info=error)
+            return _told("unavailable", "This did not work, and nothing was changed. Try again.")
+        mistakes = error.mistakes if isinstance(error, BadBody) else []
+        retry_after = error.retry_after_s if isinstance(error, RateLimited) else None
+        if isinstance(error, Unavailable):
+            log.error("request.failed", reason=error.code, problem=str(error), exc_info=error)
+        return _told(error.code, str(error), mistakes, retry_after)
+
+    def response(self) -> Response[bytes]:
+        return Response(self.body, status_code=self.status, media_type=MEDIA_TYPE, headers=dict(self.headers))
+
+
 def refuse(_request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
     """The answer to a request that we do not carry out."""
-    mistakes = refusal.mistakes if isinstance(refusal, BadBody) else []
-    retry_after = refusal.retry_after_s if isinstance(refusal, RateLimited) else None
-    if isinstance(refusal, Unavailable):
-        log.error("request.failed", reason=refusal.code, problem=str(refusal), exc_info=refusal)
-    return _response(refusal.code, str(refusal), mistakes, retry_after)
+    return Told.of(refusal).response()
 
 
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -86,7 +108,7 @@ def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     code, detail = _OF_THE_FRAMEWORK.get(error.status_code, ("", ""))
     if not code:
         return fail(request, error)
-    answer = _response(code, detail, [], None)
+    answer = _told(code, detail).response()
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # Which an answer 405 must tell (RFC 9110, 15.5.6).
         answer.headers["Allow"] = ", ".join(sorted(methods_at(request.app, request.scope["path"])))
@@ -94,19 +116,23 @@ def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 
 
 def fail(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The answer to a fault of ours that nothing names; its whole trace is in the log."""
-    log.error("request.failed", reason="unavailable", problem=type(error).__name__, exc_info=error)
-    return _response("unavailable", "This did not work, and nothing was changed. Try again.", [], None)
+    """The answer to a fault of ours."""
+    return Told.of(error).response()
 
 
-def _response(code: str, detail: str, mistakes: list[Mistake], retry_after_s: int | None) -> Response[bytes]:
+def _told(code: str, detail: str, mistakes: Sequence[Mistake] = (), retry_after_s: int | None = None) -> Told:
     status = STATUS[code]
     problem = Problem(
-        type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=mistakes
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        errors=list(mistakes),
     )
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
-    return Response(msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    return Told(status, headers, msgspec.json.encode(problem))

@@ -31,5 +31,8 @@ class RequestIds:
                 message["headers"] = [*message["headers"], (HEADER, request_id)]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):
-            await self.app(scope, receive, send_with_id)
+        # Each request is a task, and what is bound in it ends with it; one that was sent ahead of its turn begins in
+        # the task of the one before.
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        await self.app(scope, receive, send_with_id)
