@@ -8,7 +8,6 @@ from adapters.tokens import KeySetAddress
 from domain.catalog import Catalog, Tills
 from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.cli.examination.settings import wrong_settings
-from entrypoints.container import Container
 from entrypoints.settings import TELEGRAM_API, Settings, SettingsError
 
 TEST_MODE = ":TEST:"
@@ -28,6 +27,8 @@ def examine_catalog(settings: Settings) -> Generator[Finding, None, Catalog | No
 
 def examine_selling(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     """Only of settings with which the service would start."""
+    from entrypoints.container import Container  # the container knows the console, which shows what is found here
+
     container = Container(settings=settings)
     try:
         keys = container.callers().tokens.keys
