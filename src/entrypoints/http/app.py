@@ -76,10 +76,10 @@ def create_app(container: Container) -> ASGIApp:
         workers = [*container.workers(), *container.pushers()]
         feed_desk = container.feed_desk()
         shapes.get_ready()
+        listen(container.listeners(), desk)  # before anything speaks
         relay.start()
         for worker in workers:
             worker.start()
-        listen(container.listeners(), desk)
         try:
             with stopping.tells(feed_desk.close_from_any_thread):
                 yield

@@ -227,9 +227,10 @@ class MtprotoBot(Bot):
         runs_out = renew_at = now()
         runs_out += LEASE.total_seconds()
         renew_at += RENEW_EVERY_S
-        standing_by = self._take is not None and place != LISTENING
         while True:
-            await asyncio.sleep(LOOK_EVERY_S if standing_by else RENEW_EVERY_S)
+            await asyncio.sleep(RENEW_EVERY_S if place == LISTENING else LOOK_EVERY_S)
+            # A call may come first, and what is to be told a moment later.
+            standing_by = self._take is not None and place != LISTENING
             if standing_by and (better := await self._hold([LISTENING])):
                 return better
             if now() < renew_at:
