@@ -19,8 +19,8 @@ help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token is set; PORT= SANDBOX_PORT=
-	$(BIN)/tollgram up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token is set; PORT= SANDBOX_PORT= TRANSPORT=mtproto
+	$(if $(TRANSPORT),TELEGRAM_TRANSPORT=$(TRANSPORT) )$(BIN)/tollgram up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 .PHONY: test
 test: $(INSTALLED)  ## every test; ARGS="tests/unit -k invoice" for some

@@ -1,12 +1,9 @@
 """What nobody told us, and what a restored backup has forgotten, comes back by one `tollgram reconcile`."""
 
 import os
-import shutil
-import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from drills.checker import doors, payments
@@ -16,11 +13,12 @@ from tests.integration.buying import invoice_for, newcomer
 from tests.integration.sandbox_server import SandboxServer
 from tests.integration.service import Service, eventually
 from tests.integration.stripe_buying import page_for
-from tests.postgres import USER, Rights, binaries, running_postgres
+from tests.postgres import binaries, running_postgres
 
 Known = dict[str, tuple[str, int, int, str]]
 """By charge id: status, user, amount, currency."""
 PART: Final = 100
+KEPT: Final = "kept.backup"
 RECONCILED_WITHIN_S: Final = 900.0
 
 
@@ -97,47 +95,23 @@ def _reconcile(service: Service) -> None:
 
 
 def backup_on_sqlite(stage: Stage, each: int) -> Figures:
-    """A copy of the database is made while people buy, more is bought and given back, and the copy is put back."""
-    database, copy = stage.folder / "tollgram.db", stage.folder / "copy.db"
-
-    def save() -> None:
-        with closing(sqlite3.connect(database)) as living, closing(sqlite3.connect(copy)) as kept:
-            living.backup(kept)
-
-    def put_back() -> None:
-        for leftover in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                Path(f"{database}{leftover}").unlink()
-        shutil.copy(copy, database)
-
-    return _restored(stage, each, f"sqlite:///{database}", save, put_back)
+    """A backup is made, more is bought and given back, and the backup is put back."""
+    return _restored(stage, each, {"DATABASE_URL": f"sqlite:///{stage.folder}/tollgram.db"})
 
 
 def backup_on_postgresql(stage: Stage, each: int) -> Figures:
-    """The same by pg_dump and pg_restore."""
-    rights, copy = Rights.here(), stage.folder / "dumped" / "copy.dump"
-    copy.parent.mkdir()
-    rights.give(copy.parent)
-    os.chmod(stage.folder, 0o755)  # noqa: PTH101 - for whoever runs PostgreSQL's programs
+    """The same on PostgreSQL."""
+    programs = f"{binaries()}{os.pathsep}{os.environ['PATH']}"
     with running_postgres() as server, server.database() as url:
-
-        def run(program: str, *arguments: str) -> None:
-            ran = rights.run(binaries() / program, *arguments)
-            if ran.returncode != 0:
-                raise AssertionError(f"{program}: {ran.stderr}")
-
-        def put_back() -> None:
-            run("pg_restore", "--clean", "--if-exists", f"--username={USER}", f"--dbname={url}", str(copy))
-
-        return _restored(stage, each, url, lambda: run("pg_dump", "--format=custom", f"--file={copy}", url), put_back)
+        return _restored(stage, each, {"DATABASE_URL": url, "PATH": programs})
 
 
-def _restored(stage: Stage, each: int, url: str, save: Callable[[], None], put_back: Callable[[], None]) -> Figures:
+def _restored(stage: Stage, each: int, settings: Mapping[str, str]) -> Figures:
     telegram = stage.telegram
-    with stage.service({"DATABASE_URL": url}) as service:
+    with stage.service(settings) as service:
         service.run("reconcile")
         early = bought(telegram, service, each)
-        save()
+        service.run("backup", KEPT)
         late = bought(telegram, service, each)
         for charge in (*early[:2], *late[:2]):
             telegram.refund(charge) if charge.startswith("stx") else telegram.stripe.refund(charge)
@@ -145,7 +119,7 @@ def _restored(stage: Stage, each: int, url: str, save: Callable[[], None], put_b
         without = _known(service)
         open_before = _open(service, telegram)
         service.stop()
-        put_back()
+        service.run("restore", KEPT, "--force")
         service.start()
         forgotten = len(without) - len(_known(service))
         stage.progress(each, each, "restored; reconciling")

@@ -14,6 +14,7 @@ from typing import Final
 
 from drills.event_feed import event_feed
 from drills.lost_databases import NoMount, failovers, postgresql_away, sqlite_disk_away, sqlite_disk_full
+from drills.own_protocol import broken_connections, killed_listener
 from drills.process_deaths import relay, service_on_postgresql, service_on_sqlite, three_on_postgresql, two_on_sqlite
 from drills.refund_timeouts import refund_timeouts
 from drills.repairs import backup_on_postgresql, backup_on_sqlite, dead_for_long
@@ -45,6 +46,8 @@ DRILLS: Final = {
     "backup-on-sqlite": Drill(backup_on_sqlite, full=60, short=6),
     "backup-on-postgresql": Drill(backup_on_postgresql, full=60, short=0),
     "refund-timeouts": Drill(refund_timeouts, full=1000, short=10),
+    "mtproto-connections": Drill(broken_connections, full=100, short=0),
+    "mtproto-listener": Drill(killed_listener, full=10, short=0),
     "event-feed": Drill(event_feed, full=100_000, short=0),
 }
 

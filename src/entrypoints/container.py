@@ -24,10 +24,12 @@ from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.people import SqlPeople
 from adapters.sql.register import SqlRegister
+from adapters.sql.telegram_logins import SqlTelegramLogins
 from adapters.sql.work import SqlUnitOfWork
 from adapters.stripe.absent import NoCheckout
 from adapters.stripe.account import is_live
 from adapters.telegram.bot_api import BotApi
+from adapters.telegram.calls import Bot
 from adapters.telegram.messenger import BotApiMessenger
 from adapters.telegram.replies import Replies
 from adapters.telegram.star_ledger import BotApiStarLedger
@@ -40,6 +42,7 @@ from adapters.telemetry.tracing import Tracing
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
 from adapters.webhooks.receiver import HttpReceiver
 from application.access import CheckFeature, CheckFeatures, ExplainFeature, ListEntitlements, ListPayments
+from application.charge_story import TellCharge
 from application.chat import AnswerMessage, AnswerPress
 from application.checkout import CheckoutDesk, OpenCheckout, OpenPortal
 from application.feed import NoteEnds, ReadFeed
@@ -93,6 +96,7 @@ from entrypoints.http.payments import PaymentDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.intake import ReportIntake
+from entrypoints.receiving import Listener
 from entrypoints.reconciler import Reconciler
 from entrypoints.refunders import RefunderByMethod
 from entrypoints.relay import Relay
@@ -115,11 +119,31 @@ def _work(engine: Engine, tracing: Tracing) -> SqlUnitOfWork:
     return SqlUnitOfWork(engine, tracing.cause)
 
 
-def _bots(settings: Settings, tracing: Tracing) -> Mapping[BotName, BotApi]:
+def _bots(settings: Settings, tracing: Tracing, work: SqlUnitOfWork, clock: Clock) -> Mapping[BotName, Bot]:
+    if not settings.telegram_by_mtproto:
+        return {
+            name: BotApi(token, base=settings.telegram_api_base, around=tracing.span)
+            for name, token in settings.bot_tokens.items()
+        }
+    from adapters.telegram.mtproto.bot import MtprotoBot  # noqa: PLC0415 Telethon is large
+    from adapters.telegram.mtproto.line import TelegramApp  # noqa: PLC0415
+
+    app = TelegramApp(
+        api_id=settings.telegram_api_id,
+        api_hash=settings.telegram_api_hash,
+        server=settings.mtproto_server,
+        dc_id=settings.mtproto_dc_id,
+        key_path=settings.mtproto_key_path,
+    )
+    logins = SqlTelegramLogins(work)
     return {
-        name: BotApi(token, base=settings.telegram_api_base, around=tracing.span)
-        for name, token in settings.bot_tokens.items()
+        name: MtprotoBot(token, app, logins, clock, around=tracing.span) for name, token in settings.bot_tokens.items()
     }
+
+
+def _listeners(settings: Settings, bots: Mapping[BotName, Any]) -> Mapping[BotName, Listener]:
+    """Those that are told what happens by other ways than the webhook."""
+    return bots if settings.telegram_by_mtproto else {}
 
 
 def _speaking_bots(settings: Settings) -> list[BotName]:
@@ -240,7 +264,13 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
-def _metrics(database: SqlGauges, clock: Clock, settings: Settings, webhooks: WebhookWatch) -> Metrics:
+def _metrics(
+    database: SqlGauges,
+    clock: Clock,
+    settings: Settings,
+    webhooks: WebhookWatch,
+    listeners: Mapping[BotName, Listener],
+) -> Metrics:
     def gauges() -> Gauges:
         now = clock.now()
         oldest, report, held = (
@@ -262,6 +292,7 @@ def _metrics(database: SqlGauges, clock: Clock, settings: Settings, webhooks: We
                 ledger: max(0.0, (now - at).total_seconds()) for ledger, at in database.ledgers_read().items()
             },
             **_of_endpoints(database, settings, now),
+            **_of_listeners(listeners),
         }
 
     return Metrics(gauges, webhooks.gauges, lambda: _of_disk(database))
@@ -272,8 +303,18 @@ def _of_disk(database: SqlGauges) -> Gauges:
     return {"disk_free_bytes": disk[0], "disk_size_bytes": disk[1]} if disk else {}
 
 
-def _webhook_watch(settings: Settings, bots: Mapping[BotName, BotApi]) -> WebhookWatch:
-    return WebhookWatch(bots, settings.webhook_address)
+def _webhook_watch(settings: Settings, bots: Mapping[BotName, Bot]) -> WebhookWatch:
+    return WebhookWatch({} if settings.telegram_by_mtproto else bots, settings.webhook_address)
+
+
+def _of_listeners(listeners: Mapping[BotName, Listener]) -> Gauges:
+    """Nothing where updates come by webhook."""
+    if not listeners:
+        return {}
+    return {
+        "telegram_connected": {name: int(not bot.problem) for name, bot in listeners.items()},
+        "telegram_listening": {name: int(bot.listens) for name, bot in listeners.items()},
+    }
 
 
 def _of_endpoints(database: SqlGauges, settings: Settings, now: datetime) -> Gauges:
@@ -317,8 +358,8 @@ def _console(database: SqlGauges, settings: Settings, clock: Clock, kept: SqlCon
     )
 
 
-def _readiness(database: SqlGauges) -> Readiness:
-    return Readiness(database.schema_revision, database.expected_revision)
+def _readiness(database: SqlGauges, listeners: Mapping[BotName, Listener]) -> Readiness:
+    return Readiness(database.schema_revision, database.expected_revision, listeners)
 
 
 def _door(settings: Settings) -> Door:
@@ -339,9 +380,10 @@ class Container(containers.DeclarativeContainer):
     database = providers.Singleton(SqlGauges, engine)
     tracing = providers.Singleton(_tracing, settings)
     work = providers.Singleton(_work, engine, tracing)
-    bots = providers.Singleton(_bots, settings, tracing)
+    bots = providers.Singleton(_bots, settings, tracing, work, clock)
+    listeners = providers.Singleton(_listeners, settings, bots)
     webhook_watch = providers.Singleton(_webhook_watch, settings, bots)
-    metrics = providers.Singleton(_metrics, database, clock, settings, webhook_watch)
+    metrics = providers.Singleton(_metrics, database, clock, settings, webhook_watch, listeners)
     refund_bell = providers.Singleton(threading.Event)
     feed_bell = providers.Singleton(Bell)
     journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)
@@ -417,6 +459,7 @@ class Container(containers.DeclarativeContainer):
     find_payments = providers.Singleton(FindPayments, work)
     show_payment = providers.Singleton(ShowPayment, work)
     find_payment_events = providers.Singleton(FindPaymentEvents, work)
+    tell_charge = providers.Singleton(TellCharge, work, clock)
 
     read_feed = providers.Singleton(ReadFeed, work, clock)
     feed_desk = providers.Singleton(FeedDesk, read_feed, feed_bell)
@@ -497,7 +540,7 @@ class Container(containers.DeclarativeContainer):
     )
     system_desk = providers.Singleton(SystemDesk, settings=settings, gauges=database)
 
-    readiness = providers.Singleton(_readiness, database)
+    readiness = providers.Singleton(_readiness, database, listeners)
     door = providers.Singleton(_door, settings)
     order_desk = providers.Singleton(OrderDesk)
     relay = providers.Singleton(Relay, deliver_outbox, forget_updates, usernames)

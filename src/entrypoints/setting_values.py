@@ -19,6 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+_API_HASH = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _STRIPE_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]{4,}", re.ASCII)
 _STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,}", re.ASCII)
@@ -101,6 +102,19 @@ def _split(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return None if odd else parts
+
+
+def host_and_port(text: str) -> str:
+    parts = _split(f"tcp://{text}")
+    if parts is None or not parts.hostname or parts.port is None or parts.netloc != text or "@" in text:
+        raise ValueError("must be host:port")
+    return text
+
+
+def api_hash(text: str) -> str:
+    if not _API_HASH.fullmatch(text):
+        raise ValueError("is no api_hash; https://my.telegram.org gives them as 32 hexadecimal digits")
+    return text
 
 
 def bot_token(text: str) -> str | None:

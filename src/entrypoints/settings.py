@@ -22,6 +22,7 @@ from entrypoints.setting_values import Network
 Value = TypeVar("Value")
 
 TELEGRAM_API = "https://api.telegram.org"
+STRIPE_API = "https://api.stripe.com"
 _ALTERNATIVES = {"TELEGRAM_BOT_TOKEN": ("TELEGRAM_BOT_TOKENS_JSON",), "AUTH_JWT_SECRET": ("AUTH_JWKS",)}
 """What is wrong and stands in for another is not told as missing, too."""
 _LINE_BREAKS = str.maketrans("\r\n\t", "   ")
@@ -49,6 +50,12 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     operator_networks: tuple[Network, ...]
     telegram_api_base: str
+    telegram_by_mtproto: bool
+    telegram_api_id: int
+    telegram_api_hash: str = field(repr=False)
+    mtproto_server: str | None
+    mtproto_dc_id: int
+    mtproto_key_path: Path | None
     telegram_payment_enabled: bool
     provider_token: str = field(repr=False)
     payment_currency: str
@@ -105,7 +112,11 @@ class Settings:
         problems = []
         if not self.bot_tokens:
             problems.append("TELEGRAM_BOT_TOKEN: is missing; set it, or TELEGRAM_BOT_TOKENS_JSON for several bots")
-        if not self.webhook_secrets:
+        if self.telegram_by_mtproto and not self.telegram_api_id:
+            problems.append("TELEGRAM_API_ID: is missing; https://my.telegram.org gives it, and TELEGRAM_API_HASH")
+        if self.telegram_by_mtproto and not self.telegram_api_hash:
+            problems.append("TELEGRAM_API_HASH: is missing; https://my.telegram.org gives it, and TELEGRAM_API_ID")
+        if not self.webhook_secrets and not self.telegram_by_mtproto:
             problems.append("TELEGRAM_WEBHOOK_SECRET: is missing; without it anybody could report payments")
         if not self.signing_keys:
             problems.append(f"INVOICE_SIGNING_KEYS: is missing; at least one key of {MIN_KEY_BYTES} bytes or more")
@@ -134,6 +145,7 @@ class Settings:
                 *self.signing_keys,
                 *self.stripe_webhook_secrets,
                 self.stripe_secret_key,
+                self.telegram_api_hash,
                 self.jwt_secret,
                 self.provider_token,
                 *setting_values.passwords(self.database_url),
@@ -175,7 +187,7 @@ def known_settings() -> frozenset[str]:
 
 
 def _read(env: "_Reader") -> Settings:
-    env.read("TELEGRAM_TRANSPORT", setting_values.one_of("bot_api", fold=str.lower), "bot_api")
+    transports = setting_values.one_of("bot_api", "mtproto", fold=str.lower)
     private_allowed = env.read("EVENT_WEBHOOKS_ALLOW_PRIVATE", setting_values.boolean, False)
     return Settings(
         database_url=env.read("DATABASE_URL", setting_values.database_url, "sqlite:///var/tollgram.db"),
@@ -187,6 +199,12 @@ def _read(env: "_Reader") -> Settings:
         trusted_proxies=env.read("TRUSTED_PROXIES", setting_values.networks, ()),
         operator_networks=env.read("OPERATOR_NETWORKS", setting_values.networks, ()),
         telegram_api_base=env.read("TELEGRAM_API_BASE", setting_values.address, TELEGRAM_API),
+        telegram_by_mtproto=env.read("TELEGRAM_TRANSPORT", transports, "bot_api") == "mtproto",
+        telegram_api_id=env.read("TELEGRAM_API_ID", setting_values.whole(1, 2**31 - 1), 0),
+        telegram_api_hash=env.read("TELEGRAM_API_HASH", setting_values.api_hash, ""),
+        mtproto_server=env.read("TELEGRAM_MTPROTO_SERVER", setting_values.host_and_port, None),
+        mtproto_dc_id=env.read("TELEGRAM_MTPROTO_DC_ID", setting_values.whole(1, 1000), 2),
+        mtproto_key_path=env.read("TELEGRAM_MTPROTO_PUBLIC_KEY", setting_values.file, None),
         telegram_payment_enabled=env.read("TELEGRAM_PAYMENT_ENABLED", setting_values.boolean, True),
         provider_token=env.read("TELEGRAM_PAYMENT_PROVIDER_TOKEN", str, ""),
         payment_currency=env.read("TELEGRAM_PAYMENT_CURRENCY", setting_values.currency, "GBP"),

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from adapters.telegram.bot_api import BotApi, BotApiError, Refused
+from adapters.telegram.bot_api import BotApiError, Refused
+from adapters.telegram.calls import Bot
 from adapters.telegram.webhook import BotApiWebhook, WebhookInfo
 from adapters.telemetry.metrics import Gauges
 from domain.ids import BotName
@@ -21,7 +22,7 @@ log = structlog.get_logger("tollgram")
 class WebhookWatch:
     """`expected` is where a bot's updates should go. What Telegram could not be asked stays as it was told last."""
 
-    bots: Mapping[BotName, BotApi]
+    bots: Mapping[BotName, Bot]
     expected: Callable[[BotName], str]
     registered: dict[BotName, bool] = field(default_factory=dict)
     pending: dict[BotName, int] = field(default_factory=dict)

@@ -38,7 +38,7 @@ BOT_TOKEN = "7000001:AAE-sandbox-token-of-the-first-bot-00"
 STRIPE_SECRET_KEY = "sk_test_" + "sandbox" * 3
 STRIPE_LIVE_KEY = "sk_live_" + "sandbox" * 3
 STRIPE_WEBHOOK_SECRET = "whsec_" + "sandbox" * 4
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
 
 Json = dict[str, Any]
 Who = int | Mapping[str, Any]
@@ -198,6 +198,8 @@ class SandboxServer:
         service_features: Sequence[str] = (),
         stripe_webhook_url: str = "",
         stripe_webhook_secret: str = STRIPE_WEBHOOK_SECRET,
+        mtproto_port: int | None = None,
+        mtproto_key_path: str = "",
         quiet_s: float = 0.15,
         port: int = 0,
     ) -> None:
@@ -215,6 +217,8 @@ class SandboxServer:
             "service_features": tuple(service_features),
             "stripe_webhook_url": stripe_webhook_url,
             "stripe_webhook_secret": stripe_webhook_secret,
+            "mtproto_port": mtproto_port,
+            "mtproto_key_path": mtproto_key_path,
         }
         self.stripe = SandboxStripe(self)
         self._quiet_s = quiet_s
@@ -313,6 +317,27 @@ class SandboxServer:
             "bot": bot,
         }
         return str(self._send("POST", "/init-data", body)["init_data"])
+
+    # Over MTProto
+
+    @property
+    def mtproto_settings(self) -> dict[str, str]:
+        """Of a service that speaks MTProto with this Telegram; it must have been given a path for its key."""
+        return {
+            "TELEGRAM_TRANSPORT": "mtproto",
+            "TELEGRAM_API_ID": "1",
+            "TELEGRAM_API_HASH": "0123456789abcdef" * 2,
+            "TELEGRAM_MTPROTO_SERVER": f"127.0.0.1:{self._get('/mtproto')['port']}",
+            "TELEGRAM_MTPROTO_PUBLIC_KEY": self._options["mtproto_key_path"],
+        }
+
+    def drop_connections(self, *, refuse_for_s: float = 0.0) -> int:
+        """Breaks every connection of MTProto; for so long nobody gets a new one. How many there were."""
+        return int(self._send("POST", "/connections/drop", {"refuse_for_s": refuse_for_s})["dropped"])
+
+    def forget_keys(self) -> None:
+        """Every bot has to log in over MTProto anew."""
+        self._send("POST", "/keys/forget", {})
 
     # What they do
 

@@ -4,7 +4,8 @@ import json
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -12,22 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from adapters.telegram.webhook import ALLOWED_UPDATES
-from entrypoints.cli import main
+from entrypoints.cli import PANELS, main
 from entrypoints.settings import known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import (
     CATALOG,
-    TOLLGRAM,
     WEBHOOK_SECRET,
     Service,
     only,
 )
 
-HELP = [
-    (), ("up",), ("serve",), ("migrate",), ("sandbox",), ("doctor",), ("token",),
-    ("catalog", "check"), ("grant",), ("revoke",), ("webhook", "set"), ("webhook", "info"), ("webhook", "delete"),
-    ("passport",), ("passport", "list"), ("passport", "rotate"),
-]  # fmt: skip
 HEAVY = {
     "litestar",
     "sqlalchemy",
@@ -40,6 +35,22 @@ HEAVY = {
     "alembic",
     "uvicorn",
 }
+EVERY_HELP = """
+import contextlib, io, json, sys
+from entrypoints.cli import main
+
+def every(command, path=()):
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from every(below, (*path, name))
+
+helps = {}
+for path in every(main):
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main([*path, "--help"])
+    helps[" ".join(path)] = said.getvalue()
+json.dump({"helps": helps, "loaded": sorted({name.partition(".")[0] for name in sys.modules})}, sys.stdout)
+"""
 
 
 @pytest.fixture
@@ -51,42 +62,56 @@ def prepared(telegram: SandboxServer, tmp_path: Path) -> Iterator[Service]:
     telegram.call("deleteWebhook", {"drop_pending_updates": True}, token=BOT_TOKEN)
 
 
-@pytest.mark.parametrize("command", HELP, ids=" ".join)
-def test_help_says_which_exit_codes_there_are_and_loads_nothing_heavy(
-    prepared: Service, command: tuple[str, ...]
-) -> None:
+def test_every_help_says_which_exit_codes_there_are_and_loads_nothing_heavy(prepared: Service) -> None:
     asked = subprocess.run(
-        [*TOLLGRAM, *command, "--help"],
-        env=prepared.environment | {"PYTHONPROFILEIMPORTTIME": "1"},
+        [sys.executable, "-c", EVERY_HELP],
+        env=prepared.environment,
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in asked.stderr.splitlines()}
+    said = json.loads(asked.stdout)
 
-    assert "Exit codes: 0 " in asked.stdout
-    assert "entrypoints" in loaded
-    assert loaded & HEAVY == set()
+    assert len(said["helps"]) > 25
+    assert [command for command, words in said["helps"].items() if "Exit codes: 0 " not in words] == []
+    assert "entrypoints" in said["loaded"]
+    assert set(said["loaded"]) & HEAVY == set()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(["nonsense"], id="a command that there is not"),
-        pytest.param(["serve", "--port", "0"], id="port 0"),
-        pytest.param(["serve", "--port", "65536"], id="a port beyond all ports"),
-        pytest.param(["serve", "--workers", "0"], id="no workers"),
-        pytest.param(["token"], id="a token for nobody"),
-        pytest.param(["token", "--user", "0"], id="a token for user 0"),
-        pytest.param(["token", "--user", str(2**52)], id="a token for a user that can't be"),
-    ],
-)
-def test_wrong_usage_is_2(prepared: Service, arguments: list[str]) -> None:
-    ran = here(prepared, *arguments)
+def test_help_shows_every_command_in_its_panel(prepared: Service) -> None:
+    shown = here(prepared, "--help").stdout
 
-    assert (ran.exit_code, ran.stdout) == (2, "")
-    assert "Traceback" not in ran.stderr
+    places = [shown.index(f" {panel} ") for panel in PANELS]
+    assert places == sorted(places)
+    assert "─ Commands ─" not in shown
+    assert {name for commands in PANELS.values() for name in (command.name for command in commands)} == set(
+        main.commands
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete_and_is_then_answered(prepared: Service, shell: str) -> None:
+    script = here(prepared, "completion", shell).stdout
+    asked = {"COMP_WORDS": "tollgram payments --status gr", "COMP_CWORD": "3" if shell != "fish" else "gr"}
+    answer = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv[0] = 'tollgram'; from entrypoints.cli import main; main()"],
+        env=prepared.environment | asked | {"_TOLLGRAM_COMPLETE": f"{shell}_complete"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert f"_TOLLGRAM_COMPLETE={shell}_complete" in script
+    assert "granted" in answer.stdout
+
+
+def test_plans_are_completed_out_of_the_catalog(prepared: Service) -> None:
+    asked = {"COMP_WORDS": "tollgram grant 1001 d", "COMP_CWORD": "3", "_TOLLGRAM_COMPLETE": "bash_complete"}
+    answer = here(prepared, environment=asked)
+
+    assert answer.stdout == "plain,day_pass\n"
 
 
 class TestServe:
@@ -323,13 +348,13 @@ def status(service: Service, path: str, token: str) -> int:
     return httpx.get(service.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code
 
 
-def here(prepared: Service, *arguments: str) -> Result:
+def here(prepared: Service, *arguments: str, environment: Mapping[str, str] | None = None) -> Result:
     """The command in this process, which is all that is left out: a new process each would take a minute."""
     with pytest.MonkeyPatch.context() as world:
         world.chdir(prepared.folder)
         for name in known_settings():
             world.delenv(name, raising=False)
-        for name, value in prepared.environment.items():
+        for name, value in {**prepared.environment, **(environment or {})}.items():
             world.setenv(name, value)
         ran = CliRunner().invoke(main, arguments, prog_name="tollgram")
     if ran.exception and not isinstance(ran.exception, SystemExit):

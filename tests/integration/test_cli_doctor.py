@@ -2,14 +2,24 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from adapters.catalog_file import read_catalog
+from adapters.foreign_clock import how_far_ahead
 from entrypoints.cli.examination import examine
-from entrypoints.cli.findings import Finding, Verdict
-from entrypoints.settings import known_settings
+from entrypoints.cli.examination.clock import skew
+from entrypoints.cli.examination.disk import room
+from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.cli.examination.selling import examine_selling
+from entrypoints.settings import Settings, known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import CATALOG, JWT_SECRET, SIGNING_KEY, WEBHOOK_SECRET, Service, eventually, only
 
@@ -38,9 +48,12 @@ def test_where_all_is_well_it_says_so(prepared: Service) -> None:
     assert {line.split()[0] for line in lines} == {"ok"}
     assert [subject_of(line) for line in lines] == [
         "settings",
+        "disk",
         "database",
         "schema",
+        "clock",
         "catalog",
+        "texts",
         "passports",
         "bot main",
         "bot main",
@@ -228,6 +241,87 @@ def test_it_shows_no_secret(prepared: Service) -> None:
 
     assert "bot main" in said
     assert [secret for secret in (JWT_SECRET, SIGNING_KEY, WEBHOOK_SECRET, BOT_TOKEN[8:]) if secret in said] == []
+
+
+@pytest.mark.parametrize(
+    ("ahead", "verdict", "said"),
+    [
+        (timedelta(seconds=-4), "good", "goes with Telegram's"),
+        (timedelta(seconds=6), "warning", "is 0:00:06 ahead of Telegram's"),
+        (timedelta(seconds=-61), "wrong", "is 0:01:01 behind Telegram's"),
+    ],
+    ids=["four seconds behind", "six ahead", "a minute behind"],
+)
+def test_a_clock_that_is_wrong_is_told_with_how_far(ahead: timedelta, verdict: str, said: str) -> None:
+    found = skew("Telegram", ahead)
+
+    assert (found.verdict, found.finding) == (verdict, said)
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_the_time_elsewhere_is_read_off_an_answer(hours: int) -> None:
+    with somebody_at(datetime.now(UTC) + timedelta(hours=hours)) as address:
+        ahead = how_far_ahead(address)
+
+    assert ahead is not None
+    assert round(ahead / timedelta(hours=1)) == -hours
+
+
+@pytest.mark.parametrize(
+    ("mib", "verdict"),
+    [(127, "wrong"), (128, "warning"), (1023, "warning"), (1024, "good")],
+    ids=str,
+)
+def test_a_disk_without_room_is_told_before_it_is_full(mib: int, verdict: str) -> None:
+    assert room(Path("var"), mib << 20).verdict == verdict
+
+
+def test_nobody_to_write_to_is_a_warning_and_a_contact_that_fits_no_message_wrong(prepared: Service) -> None:
+    told = [one for one in findings(prepared) if one.subject == "texts"]
+    assert only(told).remedy == "Set SUPPORT_CONTACT=@your_name"
+
+    prepared.settings = {"SUPPORT_CONTACT": "x" * 4096}
+    found = [one for one in wrong(prepared) if one.subject == "texts"]
+
+    assert found
+    assert all(one.finding.startswith("/paysupport can't be sent in ") for one in found)
+
+
+def test_a_menu_without_the_commands_that_telegram_asks_for_is_a_warning(
+    prepared: Service, telegram: SandboxServer
+) -> None:
+    telegram.call("setMyCommands", {"commands": [{"command": "buy", "description": "x"}]}, token=BOT_TOKEN)
+    told = only([one for one in findings(prepared) if "menu of commands" in one.finding])
+
+    assert (told.verdict, told.finding) == ("warning", "its menu of commands lacks /terms, /paysupport")
+
+
+@pytest.mark.parametrize(("mode", "warned"), [("TEST", True), ("LIVE", False)])
+def test_a_provider_token_of_test_mode_beside_a_real_bot_is_a_warning(
+    prepared: Service, mode: str, warned: bool
+) -> None:
+    values = {**prepared.environment, "TELEGRAM_API_BASE": "", "TELEGRAM_PAYMENT_PROVIDER_TOKEN": f"1:{mode}:2"}
+    settings = Settings.read(values, serving=True)
+    found = list(examine_selling(settings, read_catalog(settings.catalog_path)))
+
+    assert any(one.finding.startswith("test cards open real doors") for one in found) == warned
+
+
+@contextmanager
+def somebody_at(time: datetime) -> Iterator[str]:
+    """The address of a server whose clock says that."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(302)
+            self.send_header("Date", format_datetime(time, usegmt=True))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
 
 
 def findings(prepared: Service) -> list[Finding]:

@@ -33,6 +33,12 @@ DEFAULTS = {
     "telegram_networks": (),
     "trusted_proxies": (),
     "telegram_api_base": "https://api.telegram.org",
+    "telegram_by_mtproto": False,
+    "telegram_api_id": 0,
+    "telegram_api_hash": "",
+    "mtproto_server": None,
+    "mtproto_dc_id": 2,
+    "mtproto_key_path": None,
     "telegram_payment_enabled": True,
     "provider_token": "",
     "payment_currency": "GBP",
@@ -81,6 +87,12 @@ GOOD = [
      (ip_network("149.154.160.0/20"), ip_network("2001:db8::/32"))),
     ("TRUSTED_PROXIES", "10.0.0.7", "trusted_proxies", (ip_network("10.0.0.7/32"),)),
     ("TELEGRAM_API_BASE", "http://127.0.0.1:8081/", "telegram_api_base", "http://127.0.0.1:8081"),
+    ("TELEGRAM_TRANSPORT", "MTProto", "telegram_by_mtproto", True),
+    ("TELEGRAM_API_ID", "123456", "telegram_api_id", 123456),
+    ("TELEGRAM_API_HASH", "0123456789abcdef" * 2, "telegram_api_hash", "0123456789abcdef" * 2),
+    ("TELEGRAM_MTPROTO_SERVER", "149.154.167.40:443", "mtproto_server", "149.154.167.40:443"),
+    ("TELEGRAM_MTPROTO_DC_ID", "4", "mtproto_dc_id", 4),
+    ("TELEGRAM_MTPROTO_PUBLIC_KEY", "/etc/telegram.pem", "mtproto_key_path", Path("/etc/telegram.pem")),
     ("TELEGRAM_PAYMENT_ENABLED", "Off", "telegram_payment_enabled", False),
     ("TELEGRAM_PAYMENT_ENABLED", "1", "telegram_payment_enabled", True),
     ("TELEGRAM_PAYMENT_PROVIDER_TOKEN", "284685063:TEST:1", "provider_token", "284685063:TEST:1"),
@@ -156,6 +168,14 @@ BAD = [
     ("TRUSTED_PROXIES", "300.0.0.1"),
     ("TELEGRAM_API_BASE", "canary"),
     ("TELEGRAM_TRANSPORT", "canary"),
+    ("TELEGRAM_API_ID", "canary"),
+    ("TELEGRAM_API_ID", "0"),
+    ("TELEGRAM_API_HASH", "canary"),
+    ("TELEGRAM_MTPROTO_SERVER", "canary"),
+    ("TELEGRAM_MTPROTO_SERVER", "canary@127.0.0.1:443"),
+    ("TELEGRAM_MTPROTO_SERVER", "127.0.0.1:443/canary"),
+    ("TELEGRAM_MTPROTO_DC_ID", "canary"),
+    ("TELEGRAM_MTPROTO_PUBLIC_KEY", "https://canary"),
     ("TELEGRAM_PAYMENT_ENABLED", "canary"),
     ("TELEGRAM_PAYMENT_ENABLED", "2"),
     ("TELEGRAM_PAYMENT_CURRENCY", "XTR"),
@@ -266,6 +286,15 @@ def test_every_setting_stands_in_the_example() -> None:
     }
 
     assert missing == set()
+
+
+def test_over_telegram_s_own_protocol_no_webhook_s_secret_is_missing_but_who_we_are() -> None:
+    with pytest.raises(SettingsError) as told:
+        Settings.read({"TELEGRAM_TRANSPORT": "mtproto"}, serving=True)
+
+    names = {problem.partition(":")[0] for problem in told.value.problems}
+    assert {"TELEGRAM_API_ID", "TELEGRAM_API_HASH"} <= names
+    assert "TELEGRAM_WEBHOOK_SECRET" not in names
 
 
 def test_all_mistakes_are_told_in_one_run() -> None:

@@ -41,6 +41,13 @@ def newest_revision() -> str:
     return head
 
 
+def revisions() -> frozenset[str]:
+    """All that this version knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return frozenset(script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions())
+
+
 def configuration() -> "Config":
     """Alembic's, for the migrations that came with this code."""
     from alembic.config import Config  # noqa: PLC0415

@@ -378,6 +378,43 @@ stripe_events = Table(
     **STRICT,
 )
 
+# A bot over Telegram's own protocol: its logins (the one at place 0 is told what happens), how far it has come in
+# what it is told, and whom it has met. The keys are as good as its token.
+telegram_logins = Table(
+    "telegram_logins",
+    metadata,
+    Column("bot_id", Whole, nullable=False),
+    Column("place", Whole, nullable=False),
+    Column("dc_id", Whole, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("held_by", Text),
+    Column("held_until", UtcTime),
+    PrimaryKeyConstraint("bot_id", "place"),
+    **STRICT,
+)
+
+telegram_positions = Table(
+    "telegram_positions",
+    metadata,
+    Column("bot_id", Whole, primary_key=True, autoincrement=False),
+    Column("pts", Whole, nullable=False),
+    Column("qts", Whole, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    **STRICT,
+)
+
+telegram_peers = Table(
+    "telegram_peers",
+    metadata,
+    Column("bot_id", Whole, nullable=False),
+    Column("peer_id", Whole, nullable=False),
+    Column("access_hash", Whole, nullable=False),
+    Column("language", Text, nullable=False),
+    PrimaryKeyConstraint("bot_id", "peer_id"),
+    **STRICT,
+)
+
 # What other services are told of. A number is given once it is committed.
 events = Table(
     "events",

@@ -77,13 +77,23 @@ class SqlUnitOfWork(UnitOfWork):
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
-        with self._line, _busy_is_unavailable(), self._engine.begin() as connection:
+        with self.connect() as connection:
             yield SqlTransaction(connection, self._cause)
 
     @contextmanager
     def look(self) -> Iterator[SqlTransaction]:
-        with _busy_is_unavailable(), self._looking.connect() as connection:
+        with self.connect(reading=True) as connection:
             yield SqlTransaction(connection)
+
+    @contextmanager
+    def connect(self, *, reading: bool = False) -> Iterator[Connection]:
+        """A transaction for those of this package that keep what no story needs."""
+        if reading:
+            with _busy_is_unavailable(), self._looking.connect() as connection:
+                yield connection
+        else:
+            with self._line, _busy_is_unavailable(), self._engine.begin() as connection:
+                yield connection
 
 
 class _Line:

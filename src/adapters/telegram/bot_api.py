@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from adapters.telegram.calls import Call
+from adapters.telegram.calls import Bot, Call
 
 TELEGRAM = "https://api.telegram.org"
 CONNECT_TIMEOUT_S = 3.0
@@ -74,7 +74,7 @@ class _Reply:
     body: bytes
 
 
-class BotApi:
+class BotApi(Bot):
     """One bot, by its token; connections are pooled, and calls may be made from several threads.
 
     `base` is where the Bot API is: `BASE/bot<token>/<method>`. `around` is entered for each call, by its name.

@@ -1,11 +1,11 @@
-"""Letters carried by the Bot API."""
+"""Letters carried by calls of the Bot API, or by what is the same over Telegram's own protocol."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from adapters.telegram.bot_api import BotApi, BotApiError, Refused
-from adapters.telegram.calls import Call
+from adapters.telegram.bot_api import BotApiError, Refused
+from adapters.telegram.calls import Bot, Call
 from adapters.telegram.limits import BeyondLimits, check
 from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
@@ -23,7 +23,7 @@ _ONLY_IN_CHATS = ("chat_id", "reply_markup", "start_parameter")
 class BotApiMessenger(Messenger):
     """Every bot of this service. `provider_token` is for money other than Stars; it never shows in a problem."""
 
-    bots: Mapping[BotName, BotApi]
+    bots: Mapping[BotName, Bot]
     texts: Texts
     usernames: Usernames
     provider_token: str = ""
@@ -64,8 +64,11 @@ class BotApiMessenger(Messenger):
 
     def _call(self, letter: Letter) -> Call:
         call = self.texts.render(letter, username=self.usernames.of(letter.bot))
+        parameters, key = call.parameters, str(letter.id or "")
         if isinstance(letter.message, InvoiceMessage):
-            call = Call(call.method, {**call.parameters, "provider_token": self._provider_token(letter.message)})
+            parameters = {**parameters, "provider_token": self._provider_token(letter.message)}
+            key = letter.message.invoice_id
+        call = Call(call.method, parameters, key)
         check(call)
         return call
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from adapters.telegram.bot_api import BotApi, BotApiError
-from adapters.telegram.calls import Call
+from adapters.telegram.bot_api import BotApiError
+from adapters.telegram.calls import Bot, Call
 from application.ports import LedgerEntry, LedgerPage, Report, Source, StarLedger
 from domain.catalog import Method
 from domain.errors import ProviderUnavailable
@@ -53,7 +53,7 @@ class _Balance(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class BotApiStarLedger(StarLedger):
-    bots: Mapping[BotName, BotApi]
+    bots: Mapping[BotName, Bot]
 
     def page(self, bot: BotName, offset: int) -> LedgerPage:
         answer = self._ask(bot, Call("getStarTransactions", {"offset": offset, "limit": LARGEST_PAGE}), _Page)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from adapters.telegram.bot_api import BotApi, BotApiError, Refused
-from adapters.telegram.calls import Call
+from adapters.telegram.bot_api import BotApiError, Refused
+from adapters.telegram.calls import Bot, Call
 from adapters.telegram.star_ledger import LARGEST_PAGE
 from application.ports import GivenBack, Refunder, RefundOrder, Rejected, ReturnOutcome, StarLedger, TryLater
 from domain.errors import ProviderUnavailable
@@ -25,7 +25,7 @@ LONGEST_LEDGER: Final = 2**31
 
 @dataclass(frozen=True, slots=True)
 class StarRefunder(Refunder):
-    bots: Mapping[BotName, BotApi]
+    bots: Mapping[BotName, Bot]
     ledger: StarLedger
 
     def given_back(self, payment: Payment, order: RefundOrder) -> bool:

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adapters.telegram.bot_api import BotApi, BotApiError
-from adapters.telegram.calls import Call
+from adapters.telegram.bot_api import BotApiError
+from adapters.telegram.calls import Bot, Call
 from domain.ids import BotName
 
 
@@ -13,7 +13,7 @@ from domain.ids import BotName
 class Usernames:
     """Asked for once, and kept: a username changes only with a visit to @BotFather, and then a restart is due."""
 
-    bots: Mapping[BotName, BotApi]
+    bots: Mapping[BotName, Bot]
     known: dict[BotName, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

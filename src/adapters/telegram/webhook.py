@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from adapters.telegram import wire
-from adapters.telegram.bot_api import BotApi, Unreachable
-from adapters.telegram.calls import Call
+from adapters.telegram.bot_api import Unreachable
+from adapters.telegram.calls import Bot, Call
 from adapters.telegram.limits import check
 from adapters.telegram.texts import Texts
 
@@ -51,11 +51,15 @@ class BotIdentity(msgspec.Struct, frozen=True):
     username: str = ""
 
 
+class BotCommand(msgspec.Struct, frozen=True):
+    command: str
+
+
 @dataclass(frozen=True, slots=True)
 class BotApiWebhook:
     """For whoever sets the service up. Every method raises Refused or Unreachable."""
 
-    bot: BotApi
+    bot: Bot
 
     def set(
         self,
@@ -87,6 +91,11 @@ class BotApiWebhook:
 
     def get_me(self) -> BotIdentity:
         return _convert(self.bot.call(Call("getMe", {})), BotIdentity)
+
+    def get_my_commands(self) -> list[str]:
+        """The names of the commands in the default menu."""
+        offered = _convert(self.bot.call(Call("getMyCommands", {})), list[BotCommand])
+        return [command.command for command in offered]
 
     def set_my_commands(self, texts: Texts) -> None:
         """Put the menu of commands into every chat, in each language that there are words for.

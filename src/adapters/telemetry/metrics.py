@@ -146,6 +146,8 @@ _GAUGES = {
     "event_webhook_oldest_seconds": "Age of the oldest event that waits for an endpoint",
     "event_webhook_given_up": "Events that an endpoint refused for three days",
     "event_webhook_disabled": "Whether nothing more is pushed to an endpoint",
+    "telegram_connected": "Whether this process has a connection to Telegram, over Telegram's own protocol",
+    "telegram_listening": "Whether it is this process that is told what happens to a bot",
 }
 _LABELS = {
     "payments_quarantined": "reason",
@@ -156,4 +158,6 @@ _LABELS = {
     "event_webhook_oldest_seconds": "endpoint",
     "event_webhook_given_up": "endpoint",
     "event_webhook_disabled": "endpoint",
+    "telegram_connected": "bot_name",
+    "telegram_listening": "bot_name",
 }

@@ -4,8 +4,8 @@ from rich.table import Table
 from rich.text import Text
 
 from entrypoints.cli.examination import examine
+from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.cli.failure import FAILED, WORKED
-from entrypoints.cli.findings import Finding, Verdict
 from entrypoints.cli.terminal import say, show_json, show_table
 
 _MARKS = {

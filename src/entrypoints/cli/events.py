@@ -1,6 +1,5 @@
 """`tollgram events list | endpoints | replay | enable`."""
 
-from datetime import datetime
 from typing import Any
 
 from rich.table import Table
@@ -8,6 +7,8 @@ from rich.table import Table
 from application.ports import Endpoint, EndpointState, NumberedNotice
 from domain.errors import Conflict
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
+from entrypoints.cli.listing import Listing
+from entrypoints.cli.moments import to_the_second
 from entrypoints.cli.terminal import say, show_json, show_table
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container
@@ -28,14 +29,18 @@ def list_events(*, after: int, limit: int, user_id: int | None, as_json: bool) -
     if as_json:
         show_json([_in_json(event) for event in found])
     elif found:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("Number", "At", "User", "Event", "About"):
-            table.add_column(heading, no_wrap=True)
+        listing = Listing(["Number", "At (UTC)", "User", "Event"], ["About"], frozenset({"Number"}))
         for event in found:
             notice = event.notice
             about = next((notice.data[name] for name in _NAMES if name in notice.data), "")
-            table.add_row(str(event.sequence), _time(notice.at), str(notice.user_id), notice.type, str(about))
-        show_table(table)
+            listing.add(
+                str(event.sequence),
+                f"{notice.at:%Y-%m-%d %H:%M:%S}",
+                str(notice.user_id),
+                notice.type,
+                below=[str(about)],
+            )
+        listing.show()
     else:
         say("There are no such events.")
     return WORKED
@@ -103,8 +108,8 @@ def _standing(state: EndpointState | None) -> str:
     if state is None:
         return "not begun"
     if state.disabled_at:
-        return f"disabled at {_time(state.disabled_at)}"
-    return f"failing since {_time(state.failing_since)}" if state.failing_since else "well"
+        return f"disabled at {to_the_second(state.disabled_at)}"
+    return f"failing since {to_the_second(state.failing_since)}" if state.failing_since else "well"
 
 
 def _endpoint_in_json(endpoint: Endpoint, state: EndpointState | None, waiting: int, given_up: int) -> dict[str, Any]:
@@ -139,7 +144,3 @@ def _sayable(value: object) -> object:
 
 
 _NAMES = ("entitlement_id", "payment_id", "invoice_id")
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

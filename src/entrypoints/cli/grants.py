@@ -1,13 +1,12 @@
 """`tollgram grant` and `tollgram revoke`."""
 
-from datetime import datetime
-
 from application.grants import Gift
 from domain.duration import Duration
 from domain.entitlement import Entitlement
 from domain.errors import AlreadyEntitled, NotFound
 from domain.ids import EntitlementId, UserId
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
+from entrypoints.cli.moments import to_the_second
 from entrypoints.cli.refund import who
 from entrypoints.cli.terminal import say
 from entrypoints.cli.workplace import workplace
@@ -36,7 +35,7 @@ def revoke(entitlement_id: str, *, reason: str, actor: str | None) -> int:
             ) from None
         with container.work().look() as tx:
             left = [row for row in tx.entitlements.of_user(ended.user_id) if row.held(now)]
-    say(f"Ended: {ended.plan_code} of user {ended.user_id}, at {_time(ended.ends_at or now)}.")
+    say(f"Ended: {ended.plan_code} of user {ended.user_id}, at {to_the_second(ended.ends_at or now)}.")
     for row in sorted(left, key=lambda row: row.starts_at):
         say(f"They still hold {_told(row)} ({row.id}).")
     return WORKED
@@ -50,9 +49,5 @@ def _duration(text: str | None) -> Duration | None:
 
 
 def _told(row: Entitlement) -> str:
-    until = "for life" if row.expires_at is None else f"until {_time(row.expires_at)}"
-    return f"{row.plan_code} for user {row.user_id}, from {_time(row.starts_at)}, {until}"
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    until = "for life" if row.expires_at is None else f"until {to_the_second(row.expires_at)}"
+    return f"{row.plan_code} for user {row.user_id}, from {to_the_second(row.starts_at)}, {until}"

@@ -1,20 +1,27 @@
 """`tollgram quarantine list | grant | refund`."""
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
+from rich.text import Text
 
 from application.ports import Page, PaymentFilter
 from domain.ids import PaymentId, UserId
 from domain.payment import Payment, PaymentStatus
 from domain.returning import can_be_given_back
 from entrypoints.cli.failure import WORKED
+from entrypoints.cli.listing import Listing
+from entrypoints.cli.moments import to_the_minute, to_the_second
 from entrypoints.cli.refund import carried_out, who
-from entrypoints.cli.terminal import say, show_json, show_table
+from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.workplace import workplace
 
 PAGE = 200
+HOW_TO_DECIDE = (
+    "Decide: tollgram quarantine grant PAYMENT --reason WHY\n"
+    "    or: tollgram quarantine refund PAYMENT --reason WHY\n"
+    "Why it waits, in words: tollgram payments --charge PAYMENT"
+)
 
 
 def list_quarantine(*, as_json: bool) -> int:
@@ -30,8 +37,8 @@ def list_quarantine(*, as_json: bool) -> int:
     if as_json:
         show_json([_in_json(payment) for payment in waiting])
     elif waiting:
-        show_table(_table(waiting))
-        say("Decide with: tollgram quarantine grant PAYMENT --reason WHY, or: tollgram quarantine refund …")
+        show_waiting(waiting)
+        say(HOW_TO_DECIDE)
     else:
         say("Nothing is in quarantine: every payment was granted or given back.")
     return WORKED
@@ -47,7 +54,7 @@ def grant(payment_id: str, *, reason: str, actor: str | None, plan_code: str | N
         with container.work().look() as tx:
             opened = tx.entitlements.living_of(payment.id)
     if opened:
-        until = "for life" if opened.expires_at is None else f"until {_time(opened.expires_at)}"
+        until = "for life" if opened.expires_at is None else f"until {to_the_second(opened.expires_at)}"
         say(f"Granted: {opened.plan_code} for user {opened.user_id}, {until}.")
     return WORKED
 
@@ -59,25 +66,22 @@ def refund(payment_id: str, *, reason: str, actor: str | None) -> int:
         return carried_out(container, payment)
 
 
-def _table(waiting: list[Payment]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Payment", "Received", "User"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("Amount", justify="right", no_wrap=True)
-    for heading in ("Plan", "Reason", "Can be given back"):
-        table.add_column(heading)
+def show_waiting(waiting: Sequence[Payment]) -> None:
+    listing = Listing(
+        ["Received (UTC)", "User", "Amount", "Plan", "Because", "Refund"], "Payment", frozenset({"Amount"})
+    )
     for payment in waiting:
         charge = payment.charge
-        table.add_row(
-            payment.id,
-            _time(payment.received_at),
+        listing.add(
+            to_the_minute(payment.received_at),
             str(charge.payer),
             str(charge.paid),
-            payment.plan_code or "",
-            payment.quarantine_reason or "",
-            "by Tollgram" if can_be_given_back(charge.method) else "at the payment provider",
+            payment.plan_code or "–",
+            Text(payment.quarantine_reason or "", style="yellow"),
+            "by us" if can_be_given_back(charge.method) else "outside",
+            below=[payment.id],
         )
-    return table
+    listing.show()
 
 
 def _in_json(payment: Payment) -> dict[str, Any]:
@@ -93,7 +97,3 @@ def _in_json(payment: Payment) -> dict[str, Any]:
         "reason": payment.quarantine_reason,
         "charge_id": charge.charge_id,
     }
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -3,18 +3,18 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from application.reconciliation import STRIPE
 from domain.errors import ProviderUnavailable
 from domain.findings import Findings
-from entrypoints.cli.failure import FAILED, WORKED, WRONG, CommandError
-from entrypoints.cli.terminal import console, say, show_json, tell
+from entrypoints.cli.failure import FAILED, WORKED
+from entrypoints.cli.moments import read_moment
+from entrypoints.cli.progress import Step, progress
+from entrypoints.cli.terminal import say, show_json, tell
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container
 
@@ -24,17 +24,18 @@ BACKLOG_PAUSE_S = 0.2
 
 def reconcile(*, since: str | None, dry_run: bool, as_json: bool) -> int:
     """Compare, repair, and tell."""
-    from_then_on = _since(since)
+    from_then_on = read_moment("--since", since)
     told: dict[str, Any] = {}
     unwell = False
     with workplace() as container:
         if not dry_run:
             with container.work().begin() as tx:
                 tx.inbox.reopen(container.clock().now())
+        known = _known_lengths(container)
         for ledger, compare in _ledgers(container, from_then_on, dry_run=dry_run):
             try:
-                with _progress(ledger, quiet=as_json) as step:
-                    findings = compare(step)
+                with progress(ledger, "entries", quiet=as_json) as step:
+                    findings = compare(_counted(step, known.get(ledger)))
             except ProviderUnavailable as problem:
                 unwell = True
                 told[ledger] = {"error": str(problem)}
@@ -44,7 +45,7 @@ def reconcile(*, since: str | None, dry_run: bool, as_json: bool) -> int:
             told[ledger] = msgspec.to_builtins(findings)
             if not as_json:
                 _show(findings, dry_run=dry_run)
-        waiting = 0 if dry_run else _settle(container)
+        waiting = 0 if dry_run else _settle(container, quiet=as_json)
     if as_json:
         show_json({"ledgers": told, "waiting": waiting})
     elif waiting:
@@ -70,16 +71,38 @@ def _ledgers(
         yield STRIPE, lambda step: stripe(whole=True, since=since, dry_run=dry_run, progress=step)
 
 
-def _settle(container: Container) -> int:
+def _known_lengths(container: Container) -> dict[str, int]:
+    """How many entries each ledger of Stars had when it was last read; Stripe's does not say how long it is."""
+    with container.work().look() as tx:
+        return {mark.ledger: mark.read_to for mark in tx.ledger_marks.all() if mark.ledger != STRIPE}
+
+
+def _counted(step: Step, known: int | None) -> Callable[[int], None]:
+    read = 0
+
+    def more(entries: int) -> None:
+        nonlocal read
+        read += entries
+        step(read, max(read, known) if known else None)
+
+    return more
+
+
+def _settle(container: Container, *, quiet: bool) -> int:
     """Go on with the inbox until nothing in it is due; how many reports are left."""
     until = time.monotonic() + SETTLE_WITHIN_S
     work_inbox, database = container.work_inbox(), container.database()
-    while time.monotonic() < until:
-        if work_inbox():
-            continue
-        if not database.inbox_pending():
-            break
-        time.sleep(BACKLOG_PAUSE_S)
+    most = database.inbox_pending()
+    with progress("settling", "reports", quiet=quiet) as step:
+        while time.monotonic() < until:
+            if work_inbox():
+                left = database.inbox_pending()
+                most = max(most, left)
+                step(most - left, most)
+                continue
+            if not database.inbox_pending():
+                break
+            time.sleep(BACKLOG_PAUSE_S)
     return database.inbox_pending() + database.inbox_given_up()
 
 
@@ -101,25 +124,3 @@ def _show(found: Findings, *, dry_run: bool) -> None:
             say(f"  {number} {words}")
     if not Counter(lines).total() - found.foreign:
         say("  Nothing is missing on either side.")
-
-
-@contextmanager
-def _progress(ledger: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """How many entries were read; a ledger does not say how long it is."""
-    out = console(err=True)
-    columns = (TextColumn(ledger), BarColumn(), TextColumn("{task.completed} entries"), TimeElapsedColumn())
-    with Progress(*columns, console=out, transient=True, disable=quiet or not out.is_terminal) as progress:
-        task = progress.add_task(ledger, total=None)
-        yield lambda read: progress.update(task, advance=read)
-
-
-def _since(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandError(
-            f"--since {text}: is no day and no time.", "Write it like 2026-11-01 or 2026-11-01T12:00:00Z.", WRONG
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -31,8 +31,9 @@ def show_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
-def say(words: str, *, style: str = "", err: bool = False) -> None:
-    console(err=err).print(Text(words, style=style))
+def say(words: str, *, style: str = "", err: bool = False, whole: bool = False) -> None:
+    """`whole`: no line is broken by us, so that ids and commands can be copied."""
+    console(err=err).print(Text(words, style=style), soft_wrap=whole)
 
 
 def tell(what: str, remedy: str = "") -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,33 +12,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 
 import httpx
 
 from adapters.catalog_file import read_catalog
 from adapters.clock import SystemClock
-from adapters.passports.rotation import rotate
 from adapters.passwords import SALT_BYTES, PasswordHash
 from adapters.tokens import TokenMaker
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
-from entrypoints.cli.serving import require_free
+from entrypoints.cli.first_run import VAR, settings_of_a_run, write_privately
+from entrypoints.cli.listening import require_free
 from entrypoints.cli.terminal import say
-from entrypoints.settings import TELEGRAM_API, Settings, given_settings, written_settings
+from entrypoints.settings import TELEGRAM_API, Settings
 
-VAR = Path("var")
-MADE_UP = VAR / "secrets.env"
-PASSPORT_KEYS = VAR / "passport-keys.json"
 DEMO_TOKEN = VAR / "demo-token"
+SANDBOX_KEY = VAR / "sandbox-mtproto.pem"
+MTPROTO = "mtproto"
 HOST = "127.0.0.1"
 READY_WITHIN_S = 120.0
 """A first start on a loaded machine takes its time; a part that ends before is told of at once."""
 STOP_WITHIN_S = 25.0
 TRY_EVERY_S = 0.05
 CONSOLE_USER = "demo"
-SECRETS = ("TELEGRAM_WEBHOOK_SECRET", "INVOICE_SIGNING_KEYS", "AUTH_JWT_SECRET")
-"""What is made up on the first run and kept in var/secrets.env, where the operator has set nothing."""
 
 _TOLLGRAM = (sys.executable, "-c", "from entrypoints.cli import main; main()")
 _Process = subprocess.Popen[bytes]
@@ -102,12 +99,12 @@ class _Run:
     sandbox_port: int
 
     def run(self) -> None:
-        values = _settings(self.port)
+        values = settings_of_a_run(f"http://{HOST}:{self.port}")
         demo = not (values.get("TELEGRAM_BOT_TOKEN") or values.get("TELEGRAM_BOT_TOKENS_JSON"))
         self._require_ports(demo=demo)
         visitor = ""
         if demo:
-            values |= self._demo()
+            values |= self._demo(values)
             if not values.get("CONSOLE_USERS_JSON"):
                 visitor = secrets.token_urlsafe(9)
                 values["CONSOLE_USERS_JSON"] = json.dumps({CONSOLE_USER: _hash(visitor)})
@@ -124,16 +121,16 @@ class _Run:
                     "SANDBOX_SERVICE_FEATURES": " ".join(features),
                     "SANDBOX_STRIPE_WEBHOOK": f"{self._service}/api/v1/billing/stripe/webhook",
                 }
-                parts["sandbox"] = stack.enter_context(
-                    self._part(["sandbox", "--port", str(self.sandbox_port)], values)
-                )
+                arguments = ["sandbox", "--port", str(self.sandbox_port), *self._mtproto_options(settings)]
+                parts["sandbox"] = stack.enter_context(self._part(arguments, values))
             self._finish("migrate", values)
             if demo:
                 self._await("sandbox", parts["sandbox"], f"{self._sandbox}/sandbox/api/users")
             parts["service"] = stack.enter_context(self._part(["serve", "--port", str(self.port)], values))
             self._await("service", parts["service"], f"{self._service}/health/ready")
-            reachable = settings.telegram_api_base != TELEGRAM_API or settings.public_url.startswith("https:")
-            if reachable:
+            calls_us = settings.telegram_api_base != TELEGRAM_API or settings.public_url.startswith("https:")
+            reachable = settings.telegram_by_mtproto or calls_us
+            if reachable and not settings.telegram_by_mtproto:
                 self._finish("webhook set", values)
             self._tell(settings, features, demo=demo, reachable=reachable, console_password=visitor)
             self.signals.wait_until(lambda: any(part.poll() is not None for part in parts.values()))
@@ -161,7 +158,14 @@ class _Run:
                 WRONG,
             )
 
-    def _demo(self) -> Mapping[str, str]:
+    @staticmethod
+    def _mtproto_options(settings: Settings) -> list[str]:
+        if not settings.telegram_by_mtproto:
+            return []
+        _, _, port = (settings.mtproto_server or "").rpartition(":")
+        return ["--mtproto-port", port, "--mtproto-key", str(settings.mtproto_key_path)]
+
+    def _demo(self, values: Mapping[str, str]) -> Mapping[str, str]:
         """Settings for a bot that only the sandbox knows, with a database that begins anew as the sandbox does.
 
         Never the operator's own database: nothing that is bought with play money may open a real door.
@@ -179,6 +183,21 @@ class _Run:
             "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
             "STRIPE_API_BASE": f"{self._sandbox}/stripe",
             "PUBLIC_URL": self._service,
+            **(self._demo_of_mtproto() if values.get("TELEGRAM_TRANSPORT", "").lower() == MTPROTO else {}),
+        }
+
+    @staticmethod
+    def _demo_of_mtproto() -> Mapping[str, str]:
+        """For a data centre that only the sandbox is; its key is made when it starts."""
+        SANDBOX_KEY.unlink(missing_ok=True)
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
+        return {
+            "TELEGRAM_API_ID": "1",
+            "TELEGRAM_API_HASH": secrets.token_hex(16),
+            "TELEGRAM_MTPROTO_SERVER": f"{HOST}:{port}",
+            "TELEGRAM_MTPROTO_PUBLIC_KEY": str(SANDBOX_KEY),
         }
 
     @contextmanager
@@ -237,7 +256,7 @@ class _Run:
                 "then start again; README.md tells how.",
             ]
         if token := _token(settings):
-            _write_privately(DEMO_TOKEN, token)
+            write_privately(DEMO_TOKEN, token)
             user = "1001" if demo else "USER_ID"
             lines += [
                 "",
@@ -247,45 +266,6 @@ class _Run:
             ]
         lines += ["", "Stop with Ctrl-C."]
         say("\n" + "\n".join(f"  {line}" if line else "" for line in lines) + "\n", err=True)
-
-
-def _settings(port: int) -> dict[str, str]:
-    """The operator's settings, and made-up secrets where there are none. Raises SettingsError."""
-    given = {name: value for name, value in given_settings().items() if value}
-    kept = {name: value for name, value in written_settings(MADE_UP).items() if value}
-    wanted = [
-        name for name in SECRETS if name not in given and not (name == "AUTH_JWT_SECRET" and "AUTH_JWKS" in given)
-    ]
-    made_up = {name: kept.get(name) or secrets.token_urlsafe(48) for name in wanted}
-    if any(name not in kept for name in wanted):
-        _write_privately(MADE_UP, "".join(f"{name}={value}\n" for name, value in {**kept, **made_up}.items()))
-    elif wanted:
-        MADE_UP.chmod(0o600)
-    values = {**made_up, **given}
-    if "PASSPORT_KEYS" not in given:
-        values["PASSPORT_KEYS"] = str(_passport_keys())
-    values.setdefault("PUBLIC_URL", f"http://{HOST}:{port}")
-    if sys.stdout.isatty():
-        values.setdefault("LOG_FORMAT", "console")
-    return values
-
-
-def _passport_keys() -> Path:
-    """Made on the first run, as the secrets are."""
-    if not PASSPORT_KEYS.exists():
-        rotate(PASSPORT_KEYS, SystemClock().now())
-    PASSPORT_KEYS.chmod(0o600)
-    return PASSPORT_KEYS
-
-
-def _write_privately(path: Path, text: str) -> None:
-    """Whole or not at all, and never for others' eyes."""
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def _hash(password: str) -> str:

@@ -15,11 +15,6 @@ from entrypoints.cli.terminal import say, show_json, tell
 from entrypoints.settings import TELEGRAM_API, Settings, SettingsError
 
 
-def webhook_address(settings: Settings, bot: BotName) -> str:
-    """Where Telegram is to deliver the updates of that bot."""
-    return settings.webhook_address(bot)
-
-
 def set_webhook(only: str | None) -> int:
     """Register every bot's webhook and its menu of commands."""
     settings = Settings.load()
@@ -27,7 +22,7 @@ def set_webhook(only: str | None) -> int:
         raise SettingsError(problems)
     worst = WORKED
     for name, webhook in _webhooks(settings, only):
-        address = webhook_address(settings, name)
+        address = settings.webhook_address(name)
         try:
             webhook.set(address, settings.webhook_secrets[0])
             webhook.set_my_commands(Texts(support_contact=settings.support_contact))
@@ -43,7 +38,7 @@ def webhook_info(only: str | None, *, as_json: bool) -> int:
     settings = Settings.load()
     worst, told = WORKED, {}
     for name, webhook in _webhooks(settings, only):
-        expected = webhook_address(settings, name)
+        expected = settings.webhook_address(name)
         try:
             info = webhook.info()
         except BotApiError as problem:

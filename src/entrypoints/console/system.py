@@ -10,7 +10,7 @@ from litestar import Response, get
 
 from adapters.sql.gauges import SqlGauges
 from domain.errors import Conflict
-from entrypoints.cli.findings import Finding, Verdict
+from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.console.desk import Console
 from entrypoints.console.forms import AnyRequest
 from entrypoints.console.pages import Page

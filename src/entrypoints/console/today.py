@@ -116,9 +116,8 @@ def worries(seen: Overview, desk: TodayDesk) -> Iterator[Worry]:
             does="Look at the report",
         )
     if given_up := gauges.inbox_given_up():
-        said = (
-            f"{number(given_up)} reports of Telegram or Stripe could not be understood; tollgram reconcile tries anew."
-        )
+        reports = "1 report" if given_up == 1 else f"{number(given_up)} reports"
+        said = f"{reports} of Telegram or Stripe could not be understood; tollgram reconcile tries anew."
         yield Worry(said=said, href="/console/system", does="Look at the report")
     if standing.unconfirmed:
         payments = "1 payment" if standing.unconfirmed == 1 else f"{number(standing.unconfirmed)} payments"

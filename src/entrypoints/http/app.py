@@ -1,5 +1,6 @@
 """The HTTP application: every route, and what each is handed."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
 from entrypoints.http.shortcuts import Shortcut, Shortcuts
+from entrypoints.receiving import listen
 
 ROUTES: Sequence[Any] = (
     webhook.receive_update,
@@ -77,11 +79,14 @@ def create_app(container: Container) -> ASGIApp:
         relay.start()
         for worker in workers:
             worker.start()
+        listen(container.listeners(), desk)
         try:
             with stopping.tells(feed_desk.close_from_any_thread):
                 yield
         finally:
             feed_desk.end()
+            for bot in container.listeners().values():
+                await asyncio.to_thread(bot.close)
             desk.close()
             container.check_desk().close()
             container.console().close()
@@ -92,8 +97,8 @@ def create_app(container: Container) -> ASGIApp:
                 worker.stop()
             relay.stop()
             container.checkout().close()
-            for bot in container.bots().values():
-                bot.close()
+            for speaker in container.bots().values():
+                speaker.close()
             container.engine().dispose()
             container.tracing().close()
 

@@ -1,14 +1,17 @@
 """What operators call: whether the service lives, whether it is ready, and how it does."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from litestar import Response, get
+from msgspec import UNSET, UnsetType
 
 from adapters.telemetry.metrics import CONTENT_TYPE, Metrics
 from domain.errors import Unavailable
+from domain.ids import BotName
 from entrypoints.http.handed import Handed
 from entrypoints.http.shapes import Health
+from entrypoints.receiving import Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class Readiness:
 
     revision: Callable[[], str | None]
     expected: Callable[[], str]
+    listeners: Mapping[BotName, Listener] = field(default_factory=dict)
 
     def missing(self) -> list[str]:
         """What stands in the way, in words; empty where nothing does."""
@@ -26,7 +30,22 @@ class Readiness:
             return ["the database can't be reached"]
         if revision is None:
             return ["the database has no schema yet: run tollgram migrate"]
-        return [] if revision == expected else [f"the schema is at {revision}, not at {expected}: run tollgram migrate"]
+        if revision != expected:
+            return [f"the schema is at {revision}, not at {expected}: run tollgram migrate"]
+        # Later, what does not need Telegram goes on without it.
+        return [
+            f"bot {name} is not connected to Telegram yet: {bot.problem}"
+            for name, bot in self.listeners.items()
+            if not bot.was_connected
+        ]
+
+    def telegram(self) -> dict[str, str] | UnsetType:
+        """How it stands with each bot's connection; nothing where there are none to keep."""
+        if not self.listeners:
+            return UNSET
+        return {
+            name: f"{bot.state}: {bot.problem}" if bot.problem else bot.state for name, bot in self.listeners.items()
+        }
 
 
 @get("/health/live", sync_to_thread=False)
@@ -38,7 +57,8 @@ def live() -> Health:
 def ready(readiness: Handed[Readiness]) -> Response[Health]:
     missing = readiness.missing()
     return Response(
-        Health(status="unavailable" if missing else "ok", missing=missing), status_code=503 if missing else 200
+        Health(status="unavailable" if missing else "ok", missing=missing, telegram=readiness.telegram()),
+        status_code=503 if missing else 200,
     )
 
 

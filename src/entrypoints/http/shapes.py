@@ -205,10 +205,12 @@ class RevocationsShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """`missing` names what stands in the way; empty where all is well."""
+    """`missing` names what stands in the way; empty where all is well. `telegram` tells how it stands with each bot's
+    connection, where the service keeps one."""
 
     status: Literal["ok", "unavailable"]
     missing: list[str] = []
+    telegram: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def _plan(plan: Plan, tills: Tills) -> PlanShape:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import uvicorn
@@ -46,10 +47,13 @@ def create_app(options: Options | None = None) -> Litestar:
             telegram = Telegram(options=chosen, client=client, execute=execute_reply, stream=stream)
             checkout = Checkout(telegram)
             app.state.checkout = checkout
+            app.state.mtproto = mtproto = await _open_mtproto(chosen, checkout)
             app.state.stripe = stripe = Stripe(options=chosen, client=client, stream=stream)
             yield
             stream.close()
             await stripe.close()
+            if mtproto is not None:
+                await mtproto.close()
             await telegram.close()
 
     return Litestar(
@@ -72,6 +76,15 @@ def create_app(options: Options | None = None) -> Litestar:
         logging_config=None,
         request_max_body_size=LARGEST_BODY,
     )
+
+
+async def _open_mtproto(options: Options, checkout: Checkout) -> Any:
+    """The other door of this Telegram; None where it stays shut, so that Telethon is not loaded for nothing."""
+    if options.mtproto_port is None:
+        return None
+    from entrypoints.sandbox.mtproto.server import open_server  # noqa: PLC0415
+
+    return await open_server(checkout, options.mtproto_port, options.mtproto_key_path)
 
 
 class SandboxProcess(uvicorn.Server):

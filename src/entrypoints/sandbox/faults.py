@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 ForgeAt = Literal["both", "pre_checkout", "payment"]
+Fault = Literal["lose_answers", "lose_updates", "api_429", "api_5xx", "api_resets", "api_lose_replies"]
 
 
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -18,6 +19,8 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     delivery_delay_s: float = 0.0
     lose_answers: int = 0
     """The webhook's answer is lost after it was given: Telegram sees a time-out, and delivers again."""
+    lose_updates: int = 0
+    """Updates that are never pushed over MTProto; messages among them can be had by catching up."""
     hold_deliveries: bool = False
     """Updates wait in their queues until this is switched off."""
 
@@ -49,7 +52,7 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     down: bool = False
     """Every connection to the Bot API is reset, and nothing is delivered."""
 
-    def strike(self, name: Literal["lose_answers", "api_429", "api_5xx", "api_resets", "api_lose_replies"]) -> bool:
+    def strike(self, name: Fault) -> bool:
         """Whether this fault happens now; counts it down."""
         left: int = getattr(self, name)
         if left > 0:

@@ -32,6 +32,11 @@ class Options:
     stripe_webhook_secret: str = ""
     """What signs them; several, comma separated, as while one is rolled. Made up where it is empty."""
 
+    mtproto_port: int | None = None
+    """Where bots are served over MTProto, too; 0 for any port, None for not at all."""
+    mtproto_key_path: str = ""
+    """Where the public key is written that a client of it must have."""
+
     @property
     def answer_timeout_s(self) -> float:
         if self.webhook_timeout_s is not None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import httpx
 import msgspec
@@ -57,6 +58,20 @@ class NoBot(Exception):
     """The sandbox was asked to talk to a bot that has not called yet."""
 
 
+class Post(Protocol):
+    """Another way to bring updates than a webhook: over MTProto."""
+
+    def put(self, update: Update) -> None: ...
+
+    def again(self, update: Update) -> None: ...
+
+    def pending(self) -> list[Update]: ...
+
+    def drop_pending(self) -> None: ...
+
+    def let_expire(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Telegram:
     options: Options
@@ -69,6 +84,8 @@ class Telegram:
     users: dict[int, User] = field(default_factory=dict)
     bots: dict[int, Bot] = field(default_factory=dict)
     couriers: dict[int, Courier] = field(default_factory=dict)
+    posts: dict[int, Post] = field(default_factory=dict)
+    """Of bots that speak MTProto; no webhook is called for these."""
     chats: dict[tuple[int, int], Chat] = field(default_factory=dict)
     links: dict[str, Invoice] = field(default_factory=dict)
     callback_queries: dict[str, CallbackQuery] = field(default_factory=dict)
@@ -199,7 +216,7 @@ class Telegram:
         update.queue = queue_of(kind, content)
         update.user_id = user_of(content)
         update.expires_at = (date or now()) + lifetime_s(kind) * self.options.time_scale
-        courier.put(update)
+        (self.posts.get(bot.id) or courier).put(update)
         return update
 
     def new_update(self, bot: Bot, kind: str, raw: bytes, update_id: int) -> Update:
@@ -224,7 +241,8 @@ class Telegram:
 
     def waiting(self) -> int:
         """Updates that are not delivered yet."""
-        return sum(len(courier.pending()) + courier.in_flight for courier in self.couriers.values())
+        posted = sum(len(post.pending()) for post in self.posts.values())
+        return posted + sum(len(courier.pending()) + courier.in_flight for courier in self.couriers.values())
 
     @staticmethod
     def unix_time() -> int:
@@ -234,6 +252,8 @@ class Telegram:
         """Forgets everything but the bots, their webhooks and how far their ids have come."""
         for courier in self.couriers.values():
             courier.drop_pending()
+        for post in self.posts.values():
+            post.drop_pending()
         self.weather.everywhere = Faults()
         for memory in (self.weather.of_bot, self.users, self.chats, self.links, self.callback_queries):
             memory.clear()

@@ -2,10 +2,17 @@
 
 from litestar import Router
 
-from entrypoints.sandbox.control import acts, deliveries, people, records, weather
+from entrypoints.sandbox.control import acts, connections, deliveries, people, records, weather
 
 router = Router(
     "/sandbox/api",
-    route_handlers=[*people.handlers, *acts.handlers, *deliveries.handlers, *weather.handlers, *records.handlers],
+    route_handlers=[
+        *people.handlers,
+        *acts.handlers,
+        *deliveries.handlers,
+        *connections.handlers,
+        *weather.handlers,
+        *records.handlers,
+    ],
     include_in_schema=False,
 )

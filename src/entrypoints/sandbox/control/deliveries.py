@@ -64,7 +64,8 @@ async def redeliver(request: Asked) -> Json:
 async def expire(request: Asked) -> Json:
     """A day passes: what waits is never delivered."""
     wanted, telegram = await read(request, Act), telegram_of(request)
-    courier = telegram.couriers[telegram.bot(wanted.bot).id]
+    bot = telegram.bot(wanted.bot)
+    courier = telegram.posts.get(bot.id) or telegram.couriers[bot.id]
     waiting = len(courier.pending())
     courier.let_expire()
     return {"expired": waiting}
@@ -162,6 +163,10 @@ async def _send(
 ) -> Json:
     if not 1 <= wanted.times <= MOST_TIMES:
         raise Impossible(400, f"times must be 1 to {MOST_TIMES}")
+    if post := telegram.posts.get(bot.id):
+        for _ in range(wanted.times):
+            post.again(update)
+        return {"update_id": update.id, "number": update.number, "attempts": []}
     attempts = await telegram.couriers[bot.id].send_outside_the_queue(
         update, times=wanted.times, concurrent=wanted.concurrent, secret=secret, why=why
     )

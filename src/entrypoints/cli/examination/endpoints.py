@@ -7,7 +7,7 @@ from adapters.sql.work import SqlUnitOfWork
 from adapters.webhooks.addresses import AddressRefused, resolve
 from application.ports import Endpoint, EndpointState
 from domain.errors import Unavailable
-from entrypoints.cli.findings import Finding, Verdict
+from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.event_webhooks import shown
 from entrypoints.settings import Settings
 

@@ -1,20 +1,21 @@
-"""Looks at what Stripe needs: its key, the webhook endpoint, and the prices that are kept there."""
+"""Looks at what Stripe needs: its key and its mode, and the webhook endpoint."""
 
 import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from adapters.stripe.account import MappedPrice, StripeAccount, WebhookEndpoint
+from adapters.stripe.account import StripeAccount, WebhookEndpoint
 from adapters.stripe.events import EVENT_TYPES
 from adapters.stripe.refusals import Refused
 from domain.catalog import Catalog
 from domain.errors import ProviderUnavailable
-from domain.money import Money
-from entrypoints.cli.findings import Finding, Verdict
+from entrypoints.cli.examination.findings import Finding, Verdict, of_subject
+from entrypoints.cli.examination.stripe_prices import examine_prices
 from entrypoints.settings import TELEGRAM_API, Settings
 
 SUBJECT = "stripe"
 WEBHOOK = "/api/v1/billing/stripe/webhook"
+_good, _warning, _wrong = of_subject(SUBJECT)
 _UNAUTHORIZED = re.compile(r"\b401\b")
 
 
@@ -58,7 +59,7 @@ def _account(settings: Settings, catalog: Catalog | None, account: StripeAccount
     if endpoints is not None:
         yield from _endpoint(settings, endpoints, live=account.live)
     if catalog is not None:
-        yield from _catalog(settings, catalog, account)
+        yield from examine_prices(settings, catalog, account)
 
 
 def _mode(settings: Settings, *, live: bool) -> Iterator[Finding]:
@@ -107,68 +108,3 @@ def _endpoint(settings: Settings, endpoints: Sequence[WebhookEndpoint], *, live:
         )
     else:
         yield _good(f"its events come to {address}")
-
-
-def _catalog(settings: Settings, catalog: Catalog, account: StripeAccount) -> Iterator[Finding]:
-    currency = settings.stripe_currency
-    priced = [plan for plan in catalog.plans.values() if currency in plan.prices]
-    if priced:
-        yield _good(f"{len(priced)} of {len(catalog.plans)} plans are priced in {currency}")
-    else:
-        yield _warning(
-            f"no plan is priced in {currency}, so Stripe is offered for none",
-            f"Price a plan in {currency}, or set STRIPE_CURRENCY to what the catalog has.",
-        )
-    for code, price_id in settings.stripe_price_map.items():
-        plan = next((plan for plan in catalog.plans.values() if plan.code == code), None)
-        if plan is None:
-            yield _wrong(
-                f"STRIPE_PRICE_MAP_JSON names {code}, which the catalog does not have",
-                "Take it out, or add the plan; until then the service does not start.",
-            )
-        elif (offer := plan.offer(currency)) is None:
-            yield _warning(
-                f"STRIPE_PRICE_MAP_JSON has a price for {code}, which the catalog does not price in {currency}",
-                f"Price it in {currency} in the catalog, too.",
-            )
-        else:
-            try:
-                found = account.price(price_id)
-            except ProviderUnavailable as problem:
-                yield _warning(
-                    f"the price {price_id} of {code} could not be looked at. {problem}",
-                    "A restricted key needs the right to read prices.",
-                )
-                continue
-            if objection := _objection(found, offer.price):
-                yield _wrong(
-                    f"the price {price_id} of {code} {objection}",
-                    "Name another price in STRIPE_PRICE_MAP_JSON; without one the plan is sold at its catalog price.",
-                )
-            else:
-                yield _good(f"the price {price_id} of {code} is {offer.price}, as in the catalog")
-
-
-def _objection(found: MappedPrice | None, asked: Money) -> str:
-    """Why it can't be sold at that price; empty where it can."""
-    if found is None:
-        return "does not exist in the mode of the key"
-    if not found.sold:
-        return "is archived"
-    if not found.once:
-        return "is one that recurs"
-    if found.price != asked:
-        return f"is {found.price or 'none that can be sold at'}, but the catalog says {asked}"
-    return ""
-
-
-def _good(finding: str) -> Finding:
-    return Finding(Verdict.GOOD, SUBJECT, finding)
-
-
-def _warning(finding: str, remedy: str) -> Finding:
-    return Finding(Verdict.WARNING, SUBJECT, finding, remedy)
-
-
-def _wrong(finding: str, remedy: str) -> Finding:
-    return Finding(Verdict.WRONG, SUBJECT, finding, remedy)

@@ -1,0 +1,35 @@
+"""Looks at everything that a purchase needs, one file for each part of it, and says how to mend what is wrong."""
+
+from collections.abc import Iterator
+
+from entrypoints.cli.examination.bots import examine_bots
+from entrypoints.cli.examination.clock import examine_clock
+from entrypoints.cli.examination.database import examine_database
+from entrypoints.cli.examination.findings import Finding
+from entrypoints.cli.examination.passports import examine_passports
+from entrypoints.cli.examination.selling import examine_catalog, examine_selling
+from entrypoints.cli.examination.settings import examine_env_file, read_settings, wrong_settings
+from entrypoints.cli.examination.stripe import examine_stripe
+from entrypoints.cli.examination.texts import examine_texts
+from entrypoints.settings import SettingsError, given_settings
+
+
+def examine() -> Iterator[Finding]:
+    """Everything that can be looked at, also where something before it was wrong."""
+    try:
+        given = given_settings()
+        yield from examine_env_file()
+        settings, problems = read_settings(given)
+    except SettingsError as error:
+        yield from wrong_settings(error)
+        return
+    yield from wrong_settings(problems)
+    yield from examine_database(settings)
+    yield from examine_clock(settings)
+    catalog = yield from examine_catalog(settings)
+    if catalog and not problems:
+        yield from examine_selling(settings, catalog)
+    yield from examine_texts(settings)
+    yield from examine_passports(settings)
+    yield from examine_stripe(settings, catalog)
+    yield from examine_bots(settings)

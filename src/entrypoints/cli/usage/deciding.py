@@ -1,0 +1,99 @@
+"""Deciding: `quarantine`, `grant`, `revoke`, `refund`."""
+
+import rich_click as click
+
+from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, by, decision, for_programs, plainly, plan_codes
+
+
+@click.group(invoke_without_command=True, epilog=EXIT_CODES)
+@click.pass_context
+def quarantine(context: click.Context) -> None:
+    """Payments that moved and that no rule lets us grant: each waits for a person. Alone, it lists them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_quarantine)
+
+
+@quarantine.command("list", epilog=EXIT_CODES)
+@for_programs()
+@plainly
+def list_quarantine(as_json: bool) -> int:
+    """Show what waits, the newest first."""
+    from entrypoints.cli.quarantine import list_quarantine
+
+    return list_quarantine(as_json=as_json)
+
+
+@quarantine.command("grant", epilog=EXIT_CODES)
+@click.argument("payment_id", metavar="PAYMENT")
+@decision
+@click.option(
+    "--plan",
+    "plan_code",
+    metavar="PLAN",
+    shell_complete=plan_codes,
+    default=None,
+    help="The plan; else the invoice's.",
+)
+@click.option("--user", "user_id", metavar="USER", type=USER_ID, default=None, help="For whom; else who paid.")
+@plainly
+def grant_quarantined(
+    payment_id: str, reason: str, actor: str | None, plan_code: str | None, user_id: int | None
+) -> int:
+    """Open the door for this payment."""
+    from entrypoints.cli.quarantine import grant
+
+    return grant(payment_id, reason=reason, actor=actor, plan_code=plan_code, user_id=user_id)
+
+
+@quarantine.command("refund", epilog=EXIT_CODES)
+@click.argument("payment_id", metavar="PAYMENT")
+@decision
+@plainly
+def refund_quarantined(payment_id: str, reason: str, actor: str | None) -> int:
+    """Give this payment back."""
+    from entrypoints.cli.quarantine import refund
+
+    return refund(payment_id, reason=reason, actor=actor)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("user_id", metavar="USER", type=USER_ID)
+@click.argument("plan_code", metavar="PLAN", shell_complete=plan_codes)
+@decision
+@click.option("--duration", default=None, help='As "2 weeks" or "lifetime"; otherwise as long as the plan lasts.')
+@plainly
+def grant(user_id: int, plan_code: str, reason: str, actor: str | None, duration: str | None) -> int:
+    """Give a plan to a user, from now or from the end of what they hold of it."""
+    from entrypoints.cli.grants import grant
+
+    return grant(user_id, plan_code, reason=reason, actor=actor, duration=duration)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("entitlement_id", metavar="ENTITLEMENT")
+@decision
+@plainly
+def revoke(entitlement_id: str, reason: str, actor: str | None) -> int:
+    """End a grant at once, without giving money back.
+
+    Later time of the plan moves up; the payment that paid for it stays as it is, unlike with a refund.
+    """
+    from entrypoints.cli.grants import revoke
+
+    return revoke(entitlement_id, reason=reason, actor=actor)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("charge_id", metavar="CHARGE")
+@click.option("--reason", default="asked for at the terminal", show_default=True, help="Kept on the audit trail.")
+@by
+@click.option("--outside", is_flag=True, help="It was given back already, at the payment provider; record that.")
+@plainly
+def refund(charge_id: str, reason: str, actor: str | None, outside: bool) -> int:
+    """Give the charge with this id back. Access ends when the provider has confirmed."""
+    from entrypoints.cli.refund import refund
+
+    return refund(charge_id, reason=reason, actor=actor, outside=outside)
+
+
+COMMANDS = (quarantine, grant, revoke, refund)

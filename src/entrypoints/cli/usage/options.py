@@ -1,0 +1,54 @@
+"""What several commands have in common: options, exit codes, and how errors end."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import rich_click as click
+
+P = ParamSpec("P")
+
+EXIT_CODES = "Exit codes: 0 done, 1 it did not work or something is wrong, 2 wrong usage or wrong settings."
+STOPPED = "Exit codes: 0 stopped as told, 1 it did not work, 2 wrong usage or wrong settings."
+PORT = click.IntRange(1, 65535)
+USER_ID = click.IntRange(1, 2**52 - 1)
+
+
+def plainly(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Tell an error in two lines, what and what to do, and end with its code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except Exception as error:
+            from entrypoints.cli.failure import code_of
+
+            code = code_of(error)
+        raise SystemExit(code or 0)
+
+    return run
+
+
+def for_programs(what: str = "For programs.") -> Callable[[Callable[P, None]], Callable[P, None]]:
+    return click.option("--json", "as_json", is_flag=True, help=what)
+
+
+by = click.option("--by", "actor", default=None, help="Who decides; otherwise who runs this command.")
+
+
+def decision(command: Callable[P, None]) -> Callable[P, None]:
+    """Who decides, and why; both go on the audit trail."""
+    reason = click.option("--reason", required=True, help="Why; kept on the audit trail.")
+    return reason(by(command))
+
+
+def plan_codes(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """For completion at the tab key: those of the catalog, none where it can't be read."""
+    from adapters.catalog_file import CatalogError, read_catalog
+    from entrypoints.settings import Settings, SettingsError
+
+    try:
+        return [code for code in read_catalog(Settings.load().catalog_path).plans if code.startswith(begun)]
+    except (CatalogError, SettingsError):
+        return []

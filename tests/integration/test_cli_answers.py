@@ -1,0 +1,191 @@
+"""Somebody writes "I paid and nothing happened": what an operator types, and reads on a terminal of 80 columns."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import termios
+from typing import Any
+
+import pytest
+
+from tests.integration.buying import buy, invoice_for, newcomer, pay
+from tests.integration.sandbox_server import SandboxServer
+from tests.integration.service import Service, only
+from tests.template import template
+
+COLUMNS = 80
+STYLES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def asked(service: Service, *arguments: str) -> Any:
+    """The answer for programs."""
+    return json.loads(service.run(*arguments, "--json", check=False).stdout)
+
+
+def on_terminal(service: Service, *arguments: str, columns: int = COLUMNS) -> str:
+    """What a person sees, colours included."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {**service.environment, "TERM": "xterm-256color"}
+    process = template().start(arguments, folder=service.folder, environment=environment, out=theirs, err=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:
+        pass  # so ends a terminal that nobody writes to any more
+    os.close(ours)
+    process.wait(60)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def short_by_a_star(service: Service, telegram: SandboxServer, user: int) -> str:
+    """The charge that is in quarantine for it."""
+    outcome = pay(telegram, user, invoice_for(service, user), amount=1249, forge_at="payment")
+    assert outcome.charge_id
+    return outcome.charge_id
+
+
+def test_one_charge_id_is_answered_by_one_sentence_and_the_next_step(service: Service, telegram: SandboxServer) -> None:
+    ada = newcomer(telegram)
+    charge = short_by_a_star(service, telegram, ada)
+
+    first, *rest = STYLES.sub("", service.run("payments", "--charge", charge).stdout).splitlines()
+
+    assert first == (
+        f"In quarantine: 1,249 ⭐ of user {ada} opened nothing, because it is another amount than the invoice."
+    )
+    assert rest[0].startswith("Decide: tollgram quarantine grant pay_")
+    assert [line.partition("UTC  ")[2] for line in rest[-3:]] == [
+        "invoice issued",
+        "about to pay: approved",
+        "paid: quarantined, because it is another amount than the invoice",
+    ]
+
+
+def test_what_it_advises_works_and_is_told_afterwards(service: Service, telegram: SandboxServer) -> None:
+    ada = newcomer(telegram)
+    charge = short_by_a_star(service, telegram, ada)
+    advice = only(asked(service, "payments", "--charge", charge))["what_to_do"].splitlines()[0]
+    command = advice.partition("tollgram ")[2].replace("WHY", "kindness").split()
+
+    service.run(*command)
+
+    story = only(asked(service, "payments", "--charge", charge))
+    assert story["what_happened"].startswith(f"Granted: 1,249 ⭐ of user {ada} opened gold_1m, until ")
+    assert story["payment"]["status"] == "granted"
+    assert story["payment"]["entitlement_id"].startswith("ent_")
+    assert story["events"][0]["kind"] == "payment_resolved"
+    assert story["events"][0]["note"] == "kindness"
+
+
+def test_a_charge_that_nobody_knows_is_1_and_sends_to_the_ledgers(service: Service) -> None:
+    ran = service.run("payments", "--charge", "never-heard-of", check=False)
+
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("Unknown: nobody has told us of never-heard-of.\n")
+    assert "tollgram reconcile" in ran.stdout
+    assert only(asked(service, "payments", "--charge", "never-heard-of"))["known"] is False
+
+
+def test_payments_are_chosen_as_over_the_api(service: Service, telegram: SandboxServer) -> None:
+    ada, bob = newcomer(telegram), newcomer(telegram)
+    buy(service, telegram, ada)
+    buy(service, telegram, ada, "day_pass")
+    buy(service, telegram, bob, "pounds_only")
+
+    def plans(*options: str) -> list[str]:
+        return [payment["plan_code"] for payment in asked(service, "payments", *options)]
+
+    assert plans("--user", str(ada)) == ["day_pass", "gold_1m"]
+    assert plans("--user", str(ada), "--plan", "gold_1m") == ["gold_1m"]
+    assert plans("--user", str(bob), "--method", "telegram") == ["pounds_only"]
+    assert plans("--user", str(ada), "--status", "refunded") == []
+    assert plans("--user", str(ada), "--until", "2020-01-01") == []
+    assert plans("--user", str(ada), "--limit", "1", "--since", "2020-01-01") == ["day_pass"]
+    with service.as_service("payments:read") as client:
+        over_the_api = client.get("/internal/v1/payments", params={"user_id": ada}).json()["items"]
+    assert asked(service, "payments", "--user", str(ada)) == over_the_api
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--since", "yesterday"], 2, "is no day and no time"),
+        (["--charge", "x", "--user", "1"], 2, "leave out --user"),
+        (["--status", "lost"], 2, "lost"),
+    ],
+    ids=["no day", "a charge and a filter", "a state that there is not"],
+)
+def test_wrong_choices_are_told(service: Service, options: list[str], code: int, said: str) -> None:
+    ran = service.run("payments", *options, check=False)
+
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_user_s_whole_story_is_on_one_page(service: Service, telegram: SandboxServer) -> None:
+    ada = newcomer(telegram)
+    buy(service, telegram, ada, "day_pass")
+    short_by_a_star(service, telegram, ada)
+    gift = service.run("grant", str(ada), "gold_1m", "--reason", "sorry", "--by", "olga").stdout.split()[-1].rstrip(".")
+    service.run("revoke", gift, "--reason", "wrong one", "--by", "olga")
+
+    page = service.run("user", str(ada)).stdout
+    told = asked(service, "user", str(ada))
+
+    sections = ["Access", "Ended", "In quarantine", "Payments", "What happened last"]
+    assert [line for line in page.splitlines() if line in sections] == sections
+    assert "ended by hand by olga: wrong one" in page
+    assert [row["plan_code"] for row in told["entitlements"] if row["active"]] == ["day_pass"]
+    assert [payment["status"] for payment in told["payments"]] == ["quarantined", "granted"]
+    assert [payment["quarantine_reason"] for payment in told["quarantine"]] == ["amount_mismatch"]
+    assert told["events"][0]["kind"] == "entitlement_revoked"
+    assert set(told) == {"user_id", "entitlements", "payments", "quarantine", "events"}
+
+
+def test_a_user_whom_nobody_knows_is_told_so(service: Service) -> None:
+    assert service.run("user", "424242").stdout == (
+        "Nobody with the id 424242 has ever bought here, or been given anything.\n"
+    )
+
+
+def test_on_a_terminal_of_80_columns_rows_stay_rows_and_ids_stay_whole(
+    service: Service, telegram: SandboxServer
+) -> None:
+    ada = newcomer(telegram)
+    buy(service, telegram, ada, "day_pass")
+    charge = short_by_a_star(service, telegram, ada)
+    ids = [payment["payment_id"] for payment in asked(service, "payments", "--user", str(ada))]
+
+    narrow = on_terminal(service, "payments", "--user", str(ada))
+    wide = on_terminal(service, "payments", "--user", str(ada), columns=160)
+    story = on_terminal(service, "payments", "--charge", charge)
+
+    heading, *lines = STYLES.sub("", narrow).splitlines()
+    assert heading.split() == ["Received", "(UTC)", "User", "Amount", "Plan", "Method", "End"]
+    assert [line.split()[0] for line in lines[1::2]] == ids
+    assert max(map(len, [heading, *lines])) <= COLUMNS
+    assert [line.rstrip().endswith(end) for line, end in zip(lines[::2], ("quarantined", "granted"), strict=True)]
+    assert "\x1b[33mquarantined" in narrow
+    assert "\x1b[32mgranted" in narrow
+    assert [line.split()[-2:] for line in STYLES.sub("", wide).splitlines()[1:2]] == [[ids[0], "amount_mismatch"]]
+    assert charge in story
+
+
+def test_where_it_is_read_by_a_program_every_row_is_one_line_without_colour(
+    service: Service, telegram: SandboxServer
+) -> None:
+    ada = newcomer(telegram)
+    buy(service, telegram, ada)
+
+    heading, row = service.run("payments", "--user", str(ada)).stdout.splitlines()
+
+    assert heading.split()[-2:] == ["Payment", "Because"]
+    assert row.split()[-1].startswith("pay_")
+    assert "\x1b" not in row
