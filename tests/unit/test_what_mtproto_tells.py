@@ -188,7 +188,12 @@ def test_a_line_of_the_ledger_is_a_charge_or_its_refund() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"gift": True}, {"paid_messages": 1}, {"peer": types.StarsTransactionPeerFragment()}], ids=str
+    "other",
+    [
+        pytest.param({"gift": True}, id="a gift"),
+        pytest.param({"paid_messages": 1}, id="a message that had its price"),
+        pytest.param({"peer": types.StarsTransactionPeerFragment()}, id="Stars bought elsewhere"),
+    ],
 )
 def test_what_we_do_not_sell_is_nothing_of_ours(other: dict[str, Any]) -> None:
     assert entry(line(1250, **other)) is None
