@@ -316,7 +316,7 @@ CANARIES = {
     "INVOICE_SIGNING_KEYS": "canary-signing-key-new-0123456789-abcdef,canary-signing-key-old-0123456789-abcdef",
     "STRIPE_SECRET_KEY": "sk_test_canary0123456789canary",
     "STRIPE_WEBHOOK_SECRET": "whsec_canary0123456789canary",
-    "TELEGRAM_API_HASH": "0123456789canary0123456789canary",
+    "TELEGRAM_API_HASH": "ca9a2c0ffeeca9a2c0ffeeca9a2c0ffe",
 }
 
 

@@ -1,5 +1,6 @@
 """`tollgram console hash`."""
 
+import hmac
 import secrets
 import sys
 from getpass import getpass
@@ -14,8 +15,8 @@ SHORTEST: Final = 12
 def make_hash() -> str:
     """A hash of the password that is typed twice without being shown, or that standard input holds."""
     if sys.stdin.isatty():
-        password = getpass("Password: ")
-        if getpass("Once more: ") != password:
+        password, again = getpass("Password: "), getpass("Once more: ")
+        if not hmac.compare_digest(password.encode(), again.encode()):
             raise CommandError("The two are not the same.", "Run it again; nothing was kept.", WRONG)
     else:
         password = sys.stdin.readline().rstrip("\r\n")

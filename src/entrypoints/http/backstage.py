@@ -6,6 +6,7 @@ there is nothing.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -22,6 +23,8 @@ CONSOLE: Final = "/console"
 FOR_BUYERS: Final = ("/schema/reference.css",)
 """Which the pages after a payment look like."""
 NOWHERE: Final = "/backstage"
+_FOR: Final = re.compile(r"""\bfor=("?\[[^\]]*\]|"?[^";,:]*)""", re.IGNORECASE)
+"""Whom a `Forwarded` names, without the port: https://www.rfc-editor.org/rfc/rfc7239#section-4"""
 
 
 class Backstage:
@@ -66,4 +69,4 @@ def _addresses(scope: Scope) -> Iterator[str]:
         elif name == b"x-real-ip":
             yield value.decode("latin-1").strip()
         elif name == b"forwarded":
-            yield ""  # nobody here reads it, so that it tells of an outside that we don't know
+            yield from (hop.strip(' "[]') for hop in _FOR.findall(value.decode("latin-1")))

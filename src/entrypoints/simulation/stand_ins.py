@@ -51,6 +51,7 @@ class NoCauses(Causes):
         return nullcontext()
 
 
+@dataclass(slots=True)
 class CountingJournal(Journal):
     seen: Counter[str] = field(default_factory=Counter)
 
