@@ -9,6 +9,7 @@ PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-em
 SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest
 CORE := src/domain/*,src/application/*
+CONTRACTS := tests/integration/test_contract_of_the_figures.py tests/integration/test_contract_of_the_register.py
 UNMEASURED := src/entrypoints/simulation/*,src/entrypoints/cli/simulate.py
 CHECKED := src tests drills migrations clients $(wildcard bench)
 
@@ -59,9 +60,9 @@ verify: $(INSTALLED)  ## the acceptance criteria and threats, each with its test
 	$(PYTEST) $(SHARED) --verify -m "criterion or threat"
 
 .PHONY: core
-core: $(INSTALLED)  ## do the unit tests take every line and branch of the rules
+core: $(INSTALLED)  ## do the unit tests, and the contracts of what operators read, take every line and branch of the core
 	$(BIN)/coverage erase
-	$(BIN)/coverage run --source=domain,application -m pytest $(SHARED) --quiet tests/unit
+	$(BIN)/coverage run --source=domain,application -m pytest $(SHARED) --quiet tests/unit $(CONTRACTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=100
 
