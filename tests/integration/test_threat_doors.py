@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -172,11 +173,9 @@ def test_through_the_proxies_that_we_describe_only_the_shop_is_reached(outside: 
     headers = {"X-Telegram-Bot-Api-Secret-Token": WEBHOOK_SECRET}
     webhook = service.webhook.removeprefix(service.url)
     assert outside.post(webhook, content=b'{"update_id": 1}', headers=headers).status_code == 200
-    try:
+    with suppress(httpx.TransportError):  # a proxy may hang up before who still sends has read the refusal
         # Caddy before 2.7 calls it 502.
         assert outside.post(webhook, content=b" " * ((1 << 20) + 1), headers=headers).status_code in {413, 502}
-    except httpx.TransportError:
-        pass  # it may hang up before who still sends has read the refusal
     big = b'{"update_id": 2}'.ljust(1 << 20)
     assert outside.post(webhook, content=big, headers=headers).status_code == 200
 
