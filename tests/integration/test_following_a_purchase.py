@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.buying import buy, invoice_for, newcomer, purchase_lines, settled, told
+from tests.integration.buying import buy, invoice_for, newcomer, purchase_lines, told
 from tests.integration.collector import Collector
 from tests.integration.conftest import set_webhooks
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
@@ -53,7 +53,7 @@ def test_the_lines_of_a_letter_bear_the_id_of_the_request_that_wrote_it(
     telegram.say(ada, "/buy")
     told(telegram, ada, "Choose a plan")
     telegram.press_button(ada, "Day pass")
-    settled(telegram)
+    eventually(lambda: telegram.buttons(ada)[0]["text"].startswith("Telegram Stars"))
     telegram.press_button(ada, "Telegram Stars")
 
     sent = only(eventually(lambda: purchase_lines(traced, event="invoice.sent", user_id=ada)))
@@ -61,7 +61,9 @@ def test_the_lines_of_a_letter_bear_the_id_of_the_request_that_wrote_it(
     assert issued["request_id"]
     assert sent["request_id"] == issued["request_id"]
     assert sent["invoice_id"] == issued["invoice_id"]
-    letter = only(purchase_lines(traced, event="message.sent", user_id=ada, message="InvoiceMessage"))
+    letter = only(
+        eventually(lambda: purchase_lines(traced, event="message.sent", user_id=ada, message="InvoiceMessage"))
+    )
     assert letter["request_id"] == issued["request_id"]
 
 
