@@ -9,7 +9,7 @@ from application.refunds import concerned, end_access
 from domain.entitlement import holdings, resume
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentQuarantined, PaymentReleased
 from domain.invoice import Objection
-from domain.payment import Payment, PaymentStatus
+from domain.payment import PaymentStatus
 
 
 def hold_back(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list[Event]:
@@ -31,7 +31,7 @@ def hold_back(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> li
         ended = end_access(tx, living, ids, now)
         events.append(EntitlementSuspended(entitlement=ended.ended[0], payment=held, moved_up=ended.moved_up))
     tx.payments.update(held)
-    tx.trail.add([_entry("payment_held", held, now)])
+    tx.trail.add([TrailEntry.of_payment("payment_held", held, now)])
     return tell(tx, events, now)
 
 
@@ -59,19 +59,5 @@ def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list
                 tx.entitlements.add([resumed])
                 events.append(EntitlementRestored(entitlement=resumed, payment=granted))
     tx.payments.update(granted)
-    tx.trail.add([_entry("payment_released", granted, now)])
+    tx.trail.add([TrailEntry.of_payment("payment_released", granted, now)])
     return tell(tx, events, now)
-
-
-def _entry(kind: str, payment: Payment, now: datetime) -> TrailEntry:
-    charge = payment.charge
-    return TrailEntry(
-        kind=kind,
-        bot=charge.bot,
-        at=now,
-        user_id=charge.payer,
-        invoice_id=payment.invoice_id,
-        charge_id=charge.charge_id,
-        decision=payment.status,
-        reason=payment.quarantine_reason,
-    )

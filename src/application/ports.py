@@ -372,6 +372,33 @@ class TrailEntry:
     note: str | None = None
     entitlement_id: EntitlementId | None = None
 
+    @classmethod
+    def of_payment(
+        cls,
+        kind: str,
+        payment: Payment,
+        at: datetime,
+        *,
+        message: bytes | None = None,
+        actor: str | None = None,
+        note: str | None = None,
+    ) -> "TrailEntry":
+        """What became of a payment: its state from then on is the decision."""
+        charge = payment.charge
+        return cls(
+            kind=kind,
+            bot=charge.bot,
+            at=at,
+            user_id=charge.payer,
+            invoice_id=payment.invoice_id,
+            charge_id=charge.charge_id,
+            decision=payment.status,
+            reason=payment.quarantine_reason,
+            message=message,
+            actor=actor,
+            note=note,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptEntry:

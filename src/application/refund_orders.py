@@ -185,7 +185,7 @@ def order(
     )
     pending = payment.giving_back()
     tx.payments.update(pending)
-    tx.trail.add([_entry("refund_ordered", pending, now, actor=asked_by, note=reason)])
+    tx.trail.add([TrailEntry.of_payment("refund_ordered", pending, now, actor=asked_by, note=reason)])
     return pending, [RefundOrdered(payment=pending, asked_by=asked_by, automatic=False)]
 
 
@@ -213,21 +213,5 @@ def _fail(tx: Transaction, payment: Payment, order: RefundOrder, problem: str, n
         return []
     kept = payment.kept_after_all()
     tx.payments.update(kept)
-    tx.trail.add([_entry("refund_failed", kept, now, actor=order.asked_by, note=problem)])
+    tx.trail.add([TrailEntry.of_payment("refund_failed", kept, now, actor=order.asked_by, note=problem)])
     return tell(tx, [RefundFailed(payment=kept, problem=problem)], now)
-
-
-def _entry(kind: str, payment: Payment, now: datetime, *, actor: str, note: str) -> TrailEntry:
-    charge = payment.charge
-    return TrailEntry(
-        kind=kind,
-        bot=charge.bot,
-        at=now,
-        user_id=charge.payer,
-        invoice_id=payment.invoice_id,
-        charge_id=charge.charge_id,
-        decision=payment.status,
-        reason=payment.quarantine_reason,
-        actor=actor,
-        note=note,
-    )

@@ -6,7 +6,6 @@ the last line about its charge.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from application.ports import Clock, Ids, Journal, Page, TrailEntry, TrailFilter, Transaction, UnitOfWork
@@ -55,7 +54,7 @@ class RequestRefund:
                 raise Conflict(f"This payment is {payment.status.replace('_', ' ')} already.")
             else:
                 if waiting is None:
-                    tx.trail.add([_entry(payment, ASKED, now=now, actor=actor, note=reason)])
+                    tx.trail.add([TrailEntry.of_payment(ASKED, payment, now, actor=actor, note=reason)])
                 return payment, True
         self.journal.record(*events)
         return payment, False
@@ -83,7 +82,7 @@ class AnswerRefundRequest:
             if waiting.actor == actor:
                 raise Forbidden("Who asked for a refund can't approve it; another operator must.")
             now, outside = self.clock.now(), not can_be_given_back(payment.charge.method)
-            tx.trail.add([_entry(payment, "refund_approved", now=now, actor=actor, note=waiting.note)])
+            tx.trail.add([TrailEntry.of_payment("refund_approved", payment, now, actor=actor, note=waiting.note)])
             payment, events = give_back(
                 tx,
                 payment,
@@ -101,7 +100,9 @@ class AnswerRefundRequest:
         with self.work.begin() as tx:
             payment = hold(tx, payment_id)
             _required(tx, payment)
-            tx.trail.add([_entry(payment, "refund_declined", now=self.clock.now(), actor=actor, note=reason)])
+            tx.trail.add(
+                [TrailEntry.of_payment("refund_declined", payment, self.clock.now(), actor=actor, note=reason)]
+            )
         return payment
 
 
@@ -126,19 +127,3 @@ def _required(tx: Transaction, payment: Payment) -> TrailEntry:
     if waiting is None:
         raise Conflict("Nobody has asked for a refund of this payment, or it was answered already.")
     return waiting
-
-
-def _entry(payment: Payment, kind: str, *, now: datetime, actor: str, note: str | None) -> TrailEntry:
-    charge = payment.charge
-    return TrailEntry(
-        kind=kind,
-        bot=charge.bot,
-        at=now,
-        user_id=charge.payer,
-        invoice_id=payment.invoice_id,
-        charge_id=charge.charge_id,
-        decision=payment.status,
-        reason=payment.quarantine_reason,
-        actor=actor,
-        note=note,
-    )

@@ -115,7 +115,8 @@ class SettleCharges:
                         settlement = replace(settlement, payment=settlement.payment.giving_back())
                 books.enter(settlement)
                 events.append(_event(settlement))
-                trail.append(_entry(settlement, now))
+                payment = settlement.payment
+                trail.append(TrailEntry.of_payment("successful_payment", payment, now, message=payment.charge.message))
                 if refund and not believed:
                     events.append(RefundConflicted(refund=refund, payment=settlement.payment))
                     trail.append(conflict(refund, settlement.payment, now))
@@ -253,21 +254,6 @@ def _message(settlement: Settlement) -> Message:
     if payment.status is PaymentStatus.REFUND_PENDING:
         return PaymentReturning(price=price, plan=plan, reason=payment.quarantine_reason or "")
     return PaymentHeld(price=price, plan=plan, reason=payment.quarantine_reason or "")
-
-
-def _entry(settlement: Settlement, now: datetime) -> TrailEntry:
-    payment, charge = settlement.payment, settlement.payment.charge
-    return TrailEntry(
-        kind="successful_payment",
-        bot=charge.bot,
-        at=now,
-        user_id=charge.payer,
-        invoice_id=payment.invoice_id,
-        charge_id=charge.charge_id,
-        decision=payment.status,
-        reason=payment.quarantine_reason,
-        message=charge.message,
-    )
 
 
 def _conflict(known: Payment, charge: Charge, now: datetime) -> TrailEntry:
