@@ -11,6 +11,7 @@ from typing import Final
 
 from application.messages import Letter, Message
 from application.ports import (
+    LONGEST_PUT_OFF,
     Attempts,
     Causes,
     ChargeKey,
@@ -85,7 +86,6 @@ BOT_PER_SECOND: Final = 25
 CHAT_BURST: Final = 5
 CHAT_BURST_WITHIN: Final = timedelta(seconds=5)
 LOCK_WITHIN_S: Final = 10.0
-LONGEST_PAUSE: Final = timedelta(hours=2)
 AUTOMATIC_REFUNDS: Final = "automatic refunds"
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -607,7 +607,7 @@ def _claimable(waiting: WaitingReport | WaitingOrder, now: datetime, lease: time
     """Times too far ahead were noted by a clock that was set back since, and hold nothing up."""
     until = waiting.claimed_until
     free = until is None or until <= now or until > now + 2 * lease
-    return waiting.waits and free and (waiting.due_at <= now or waiting.due_at > now + LONGEST_PAUSE)
+    return waiting.waits and free and (waiting.due_at <= now or waiting.due_at > now + LONGEST_PUT_OFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -975,7 +975,8 @@ def _due(kept: KeptLetter, now: datetime, lease: timedelta) -> bool:
     too_far = now + 2 * lease
     claimed = kept.claimed_until is not None and now < kept.claimed_until <= too_far
     set_back = kept.claimed_at is not None and kept.claimed_at > too_far
-    return not claimed and (kept.letter.attempts == 0 or kept.due_at <= now or set_back)
+    due = kept.due_at <= now or kept.due_at > now + LONGEST_PUT_OFF
+    return not claimed and (kept.letter.attempts == 0 or due or set_back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -1032,7 +1033,7 @@ class MemoryPushes(Pushes):
         return sum(one.push.endpoint == endpoint and one.given_up_at is not None for one in self.state.pushes.values())
 
     def due(self, endpoint: str, now: datetime) -> bool:
-        return any(_push_is_due(one, now, LONGEST_PAUSE) for one in self._waiting(endpoint))
+        return any(_push_is_due(one, now, LONGEST_PUT_OFF) for one in self._waiting(endpoint))
 
     def claim(self, endpoint: str, now: datetime, *, at_once: int, lease: timedelta) -> Push | None:
         waiting = self._waiting(endpoint)
@@ -1089,4 +1090,4 @@ def _is_held(one: WaitingPush, now: datetime, lease: timedelta) -> bool:
 
 
 def _push_is_due(one: WaitingPush, now: datetime, lease: timedelta) -> bool:
-    return not _is_held(one, now, lease) and (one.due_at <= now or one.due_at > now + LONGEST_PAUSE)
+    return not _is_held(one, now, lease) and (one.due_at <= now or one.due_at > now + LONGEST_PUT_OFF)

@@ -5,7 +5,19 @@ from datetime import timedelta
 from typing import assert_never
 
 from application.messages import InvoiceMessage, Letter
-from application.ports import Blocked, Causes, Clock, Delivery, Journal, Messenger, Rejected, Sent, TryLater, UnitOfWork
+from application.ports import (
+    LONGEST_ASKED,
+    Blocked,
+    Causes,
+    Clock,
+    Delivery,
+    Journal,
+    Messenger,
+    Rejected,
+    Sent,
+    TryLater,
+    UnitOfWork,
+)
 from domain.events import Event, InvoiceSent, MessageGivenUp, MessageSent
 
 MAX_ATTEMPTS = 160
@@ -75,5 +87,7 @@ class DeliverOutbox:
 
 
 def pause(attempts: int, asked_for: timedelta | None) -> timedelta:
-    """How long to wait before the next try: what Telegram asked for, else twice as long each time."""
-    return asked_for or min(FIRST_PAUSE * 2 ** min(attempts, DOUBLINGS), LONGEST_PAUSE)
+    """How long to wait before the next try: what Telegram asked for, up to an hour, else twice as long each time."""
+    return (
+        min(asked_for, LONGEST_ASKED) if asked_for else min(FIRST_PAUSE * 2 ** min(attempts, DOUBLINGS), LONGEST_PAUSE)
+    )

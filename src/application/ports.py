@@ -547,6 +547,13 @@ class Attempts(Protocol):
         """
 
 
+LONGEST_PUT_OFF = timedelta(hours=2)
+"""Nothing that waits in a queue is put off for longer. A time farther away was noted by a clock that was wrong, be it
+another process's, and holds nothing up."""
+LONGEST_ASKED = timedelta(hours=1)
+"""Who asks us to wait for longer is asked again all the same."""
+
+
 class Outbox(Protocol):
     """Messages that wait to be sent; written in the transaction of what they tell of."""
 

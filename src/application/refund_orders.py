@@ -10,6 +10,7 @@ from typing import assert_never
 
 from application.feed import tell
 from application.ports import (
+    LONGEST_ASKED,
     Clock,
     GivenBack,
     Ids,
@@ -203,8 +204,12 @@ def refund_of(payment: Payment, at: datetime) -> Refund:
 
 
 def pause(order: RefundOrder, asked_for: timedelta | None) -> timedelta:
-    """How long to wait before the next try: what the provider asked for, else twice as long each time."""
-    return asked_for or min(FIRST_PAUSE * 2 ** min(order.attempts - 1, DOUBLINGS), LONGEST_PAUSE)
+    """How long to wait before the next try: what the provider asked for, up to an hour, else twice as long each time."""
+    return (
+        min(asked_for, LONGEST_ASKED)
+        if asked_for
+        else min(FIRST_PAUSE * 2 ** min(order.attempts - 1, DOUBLINGS), LONGEST_PAUSE)
+    )
 
 
 def _fail(tx: Transaction, payment: Payment, order: RefundOrder, problem: str, now: datetime) -> list[Event]:

@@ -251,6 +251,18 @@ def test_a_letter_put_off_by_a_clock_ahead_is_not_put_off_again_by_the_death_of_
 
 
 @pytest.mark.threat(30)
+def test_a_letter_put_off_by_a_process_whose_clock_is_a_day_ahead_and_whose_claim_was_not_the_last_is_due(
+    work: UnitOfWork,
+) -> None:
+    put(work, letter())
+    (carried,) = claim(work, DAY)
+    assert len(claim(work)) == 1  # the claim of a clock that far ahead counts for nothing
+    with work.begin() as tx:
+        tx.outbox.retry(carried, NOON + DAY + timedelta(minutes=10), "time-out")
+    assert len(claim(work, SECOND)) == 1
+
+
+@pytest.mark.threat(30)
 @pytest.mark.parametrize("ahead", [timedelta(milliseconds=1), LEASE], ids=["a millisecond", "a minute"])
 def test_what_a_process_whose_clock_is_ahead_has_claimed_is_claimed(work: UnitOfWork, ahead: timedelta) -> None:
     put(work, letter())

@@ -116,7 +116,8 @@ def test_telegram_s_own_wish_for_a_pause_is_granted() -> None:
         pytest.param(5, None, 32 * SECOND, id="twice as long each time, still"),
         pytest.param(11, None, LONGEST_PAUSE, id="ten minutes at most"),
         pytest.param(11, SECOND, SECOND, id="as long as was asked for"),
-        pytest.param(0, HOUR, HOUR, id="as long as was asked for, however long"),
+        pytest.param(0, HOUR, HOUR, id="as long as was asked for, up to an hour"),
+        pytest.param(0, 24 * HOUR, HOUR, id="an hour, where more was asked for"),
         pytest.param(3, timedelta(0), 8 * SECOND, id="as ever, where no pause at all was asked for"),
     ],
 )

@@ -275,6 +275,7 @@ def test_pauses_are_what_was_asked_for_or_double() -> None:
 
     assert pause(order, None) == SECOND
     assert pause(order, HOUR) == HOUR
+    assert pause(order, 24 * HOUR) == HOUR
 
 
 def test_a_payment_providers_charge_is_given_back_there_and_recorded_here() -> None:

@@ -1,20 +1,18 @@
 """Work that waits in a table and is taken up by one process at a time.
 
 A claim is a lease. Who takes work up counts the attempt first, so that what kills its process is not tried for ever.
-Times that lie too far ahead were noted by a clock that was set back since, and hold nothing up.
+Times that lie too far ahead were noted by a clock that was wrong, and hold nothing up.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, or_, select, update
 
 from adapters.sql.column_types import UtcTime
 from adapters.sql.locks import hold
-
-LONGEST_PAUSE: Final = timedelta(hours=2)
-"""Nothing that waits here is put off for longer."""
+from application.ports import LONGEST_PUT_OFF
 
 _NOW = bindparam("now", type_=UtcTime())
 _TOO_FAR = bindparam("too_far", type_=UtcTime())
@@ -49,7 +47,7 @@ class Claims:
     def take(self, connection: Connection, now: datetime, at_most: int, lease: timedelta) -> Sequence[Any]:
         """Rows as they were before this attempt."""
         hold(connection, [self._name])
-        times = {"now": now, "too_far": now + LONGEST_PAUSE, "lease_too_far": now + 2 * lease}
+        times = {"now": now, "too_far": now + LONGEST_PUT_OFF, "lease_too_far": now + 2 * lease}
         rows = connection.execute(self._due, {"at_most": at_most, **times}).all()
         for row in rows:
             of = {f"of_{name}": getattr(row, name) for name in self._keys}

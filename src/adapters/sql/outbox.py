@@ -16,7 +16,7 @@ from adapters.sql.letters import Unreadable, letter_of, row_of
 from adapters.sql.locks import hold
 from adapters.sql.schema import letter_waits
 from application.messages import Letter
-from application.ports import Outbox
+from application.ports import LONGEST_PUT_OFF, Outbox
 
 BOT_PER_SECOND: Final = 25
 """Over all chats. Telegram takes about 30 (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this);
@@ -37,6 +37,7 @@ _NEXT_BOT = select(_TABLE.c.bot).where(letter_waits, _TABLE.c.bot > bindparam("a
 # Times this far away were noted by a clock that was set back since, and count for nothing. Nearer ones may have been
 # noted by another process, whose clock is ahead of ours or was read after it.
 _TOO_FAR = bindparam("too_far", type_=UtcTime())
+_PUT_OFF_TOO_FAR = bindparam("put_off_too_far", type_=UtcTime())
 _NOW = bindparam("now", type_=UtcTime())
 # Looked up for one row after the other, as far as asked for; "not exists" would be planned as a join of all that wait.
 _OLDEST_OF_CHAT = (
@@ -56,7 +57,12 @@ _HEADS = (
         letter_waits,
         _TABLE.c.bot == bindparam("of"),
         or_(_TABLE.c.claimed_until.is_(None), _TABLE.c.claimed_until <= _NOW, _TABLE.c.claimed_until > _TOO_FAR),
-        or_(_TABLE.c.attempts == 0, _TABLE.c.due_at <= _NOW, _TABLE.c.claimed_at > _TOO_FAR),
+        or_(
+            _TABLE.c.attempts == 0,
+            _TABLE.c.due_at <= _NOW,
+            _TABLE.c.due_at > _PUT_OFF_TOO_FAR,
+            _TABLE.c.claimed_at > _TOO_FAR,
+        ),
         _TABLE.c.id == _OLDEST_OF_CHAT,
     )
     .order_by(_TABLE.c.id)
@@ -129,7 +135,7 @@ class SqlOutbox(Outbox):
             if left := min(at_most, rates.left(bot)):
                 # Enough, whichever chats are at rest: each has one oldest letter.
                 wanted = left + rates.chats_at_rest(bot)
-                times = {"now": now, "too_far": now + 2 * lease}
+                times = {"now": now, "too_far": now + 2 * lease, "put_off_too_far": now + LONGEST_PUT_OFF}
                 due += self._connection.execute(_HEADS, {"of": bot, "at_most": wanted, **times})
         oldest_first = sorted(due, key=lambda row: row.id)
         return [row for row in oldest_first if rates.take((row.bot, row.chat_id))][:at_most]

@@ -8,11 +8,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 
 from adapters.sql import schema
 from adapters.sql.bulk import insert_new, insert_rows
-from adapters.sql.claims import LONGEST_PAUSE
 from adapters.sql.column_types import UtcTime
 from adapters.sql.feed import numbered
 from adapters.sql.locks import hold
-from application.ports import EndpointState, NumberedNotice, Push, Pushes
+from application.ports import LONGEST_PUT_OFF, EndpointState, NumberedNotice, Push, Pushes
 
 _ENDPOINTS = schema.event_endpoints
 _TABLE = schema.event_pushes
@@ -116,7 +115,7 @@ class SqlPushes(Pushes):
         return self._connection.execute(_GIVEN_UP, {"at_endpoint": endpoint}).scalar_one()
 
     def due(self, endpoint: str, now: datetime) -> bool:
-        times = _times(now, LONGEST_PAUSE)
+        times = _times(now, LONGEST_PUT_OFF)
         return self._connection.execute(_ANY_DUE, {"at_endpoint": endpoint, **times}).first() is not None
 
     def claim(self, endpoint: str, now: datetime, *, at_once: int, lease: timedelta) -> Push | None:
@@ -147,7 +146,7 @@ class SqlPushes(Pushes):
 
 
 def _times(now: datetime, lease: timedelta) -> dict[str, datetime]:
-    return {"now": now, "too_far": now + LONGEST_PAUSE, "lease_too_far": now + 2 * lease}
+    return {"now": now, "too_far": now + LONGEST_PUT_OFF, "lease_too_far": now + 2 * lease}
 
 
 def _named(push: Push) -> dict[str, Any]:

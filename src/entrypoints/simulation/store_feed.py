@@ -56,7 +56,7 @@ class StoreFeed(Port, Feed):
 
 
 def _numbered(row: FeedRow, number: int) -> FeedRow:
-    return replace(row, sequence=number)
+    return row._replace(sequence=number)
 
 
 class StorePushes(Port, Pushes):
@@ -115,7 +115,7 @@ class StorePushes(Port, Pushes):
             return None
         oldest = min(due, key=lambda row: (row.due_at, row.push.event.sequence))
         taken = replace(oldest.push, attempts=oldest.push.attempts + 1)
-        self._change(taken, lambda row: replace(row, push=taken, claimed_until=now + lease))
+        self._change(taken, lambda row: row._replace(push=taken, claimed_until=now + lease))
         return taken
 
     def done(self, push: Push) -> None:
@@ -124,20 +124,20 @@ class StorePushes(Port, Pushes):
 
     def release(self, push: Push) -> None:
         self._s.statement("pushes.release")
-        self._change(push, lambda row: replace(row, claimed_until=None))
+        self._change(push, lambda row: row._replace(claimed_until=None))
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
         self._s.statement("pushes.retry")
 
         def put_off(row: PushRow) -> PushRow:
             failing = replace(row.push, failing_since=failing_since)
-            return replace(row, push=failing, due_at=due_at, claimed_until=None, problem=problem)
+            return row._replace(push=failing, due_at=due_at, claimed_until=None, problem=problem)
 
         self._change(push, put_off)
 
     def give_up(self, push: Push, now: datetime, problem: str) -> None:
         self._s.statement("pushes.give_up")
-        self._change(push, lambda row: replace(row, given_up_at=now, claimed_until=None, problem=problem))
+        self._change(push, lambda row: row._replace(given_up_at=now, claimed_until=None, problem=problem))
 
     def forget(self, endpoint: str) -> int:
         self._s.statement("pushes.forget")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from application.ports import (
+    LONGEST_PUT_OFF,
     ChargeKey,
     DoubleGrant,
     Entitlements,
@@ -28,7 +29,6 @@ from entrypoints.simulation.store import Session
 from entrypoints.simulation.store_rows import InvoiceRow, PaymentRow
 
 WAITING_SHOWN: Final = 20
-LONGEST_PAUSE: Final = timedelta(hours=2)
 
 
 class Port:
@@ -315,4 +315,4 @@ class StoreGrantKeys(Port, GrantKeys):
 def claimable(due_at: datetime, claimed_until: datetime | None, now: datetime, lease: timedelta) -> bool:
     """Times too far ahead were noted by a clock that was set back since, and hold nothing up."""
     free = claimed_until is None or claimed_until <= now or claimed_until > now + 2 * lease
-    return free and (due_at <= now or due_at > now + LONGEST_PAUSE)
+    return free and (due_at <= now or due_at > now + LONGEST_PUT_OFF)

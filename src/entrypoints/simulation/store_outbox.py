@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from application.messages import Letter
-from application.ports import Outbox
+from application.ports import LONGEST_PUT_OFF, Outbox
 from domain.ids import BotName
 from entrypoints.simulation.store_money import Port
 from entrypoints.simulation.store_rows import LetterRow
@@ -59,14 +59,14 @@ class StoreOutbox(Port, Outbox):
         self._s.statement("outbox.retry")
         self._change(
             letter,
-            lambda row: replace(row, letter=_tried(row), due_at=due_at, claimed_until=None, problem=problem),
+            lambda row: row._replace(letter=_tried(row), due_at=due_at, claimed_until=None, problem=problem),
         )
 
     def give_up(self, letter: Letter, now: datetime, problem: str) -> None:
         self._s.statement("outbox.give_up")
         self._change(
             letter,
-            lambda row: replace(row, letter=_tried(row), given_up_at=now, claimed_until=None, problem=problem),
+            lambda row: row._replace(letter=_tried(row), given_up_at=now, claimed_until=None, problem=problem),
         )
 
     def _heads(self, now: datetime, lease: timedelta) -> list[LetterRow]:
@@ -105,7 +105,8 @@ def _due(row: LetterRow, now: datetime, too_far: datetime) -> bool:
     """Times too far away were noted by a clock that was set back since, and count for nothing."""
     if row.claimed_until is not None and now < row.claimed_until <= too_far:
         return False
-    return row.letter.attempts == 0 or row.due_at <= now or (row.claimed_at is not None and row.claimed_at > too_far)
+    due = row.due_at <= now or row.due_at > now + LONGEST_PUT_OFF
+    return row.letter.attempts == 0 or due or (row.claimed_at is not None and row.claimed_at > too_far)
 
 
 def _claimed(row: LetterRow, now: datetime, until: datetime) -> LetterRow:

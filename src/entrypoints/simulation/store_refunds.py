@@ -27,7 +27,7 @@ class StoreRefunds(Port, Refunds):
 
 
 def _taken_up(row: OrderRow, order: RefundOrder, until: datetime) -> OrderRow:
-    return replace(row, order=order, claimed_until=until)
+    return row._replace(order=order, claimed_until=until)
 
 
 class StoreRefundOrders(Port, RefundOrders):
@@ -73,15 +73,15 @@ class StoreRefundOrders(Port, RefundOrders):
 
     def retry(self, order: RefundOrder, due_at: datetime, problem: str) -> None:
         self._s.statement("refund_orders.retry")
-        self._change(order.key, lambda row: replace(row, due_at=due_at, claimed_until=None, problem=problem))
+        self._change(order.key, lambda row: row._replace(due_at=due_at, claimed_until=None, problem=problem))
 
     def done(self, charge: ChargeKey, now: datetime) -> None:
         self._s.statement("refund_orders.done")
-        self._change(charge, lambda row: replace(row, done_at=now, claimed_until=None))
+        self._change(charge, lambda row: row._replace(done_at=now, claimed_until=None))
 
     def failed(self, order: RefundOrder, now: datetime, problem: str) -> None:
         self._s.statement("refund_orders.failed")
-        self._change(order.key, lambda row: replace(row, failed_at=now, claimed_until=None, problem=problem))
+        self._change(order.key, lambda row: row._replace(failed_at=now, claimed_until=None, problem=problem))
 
     def _change(self, charge: ChargeKey, how: Callable[[OrderRow], OrderRow]) -> None:
         self._s.change(self._t.orders, charge, lambda row: how(row) if row.waits else None)

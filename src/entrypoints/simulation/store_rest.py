@@ -66,7 +66,7 @@ def _place(cursor: str | None) -> int | None:
 
 
 def _taken_up(row: ReportRow, kept: KeptReport, until: datetime) -> ReportRow:
-    return replace(row, kept=kept, claimed_until=until)
+    return row._replace(kept=kept, claimed_until=until)
 
 
 class StoreInbox(Port, Inbox):
@@ -103,7 +103,7 @@ class StoreInbox(Port, Inbox):
 
     def done(self, kept: KeptReport, outcome: str, now: datetime) -> None:
         self._s.statement("inbox.done")
-        self._change(kept, lambda row: replace(row, done_at=now, outcome=outcome, claimed_until=None))
+        self._change(kept, lambda row: row._replace(done_at=now, outcome=outcome, claimed_until=None))
 
     def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
         self._s.statement("inbox.retry")
@@ -111,7 +111,7 @@ class StoreInbox(Port, Inbox):
 
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
         self._s.statement("inbox.give_up")
-        self._change(kept, lambda row: replace(row, given_up_at=now, problem=problem, claimed_until=None))
+        self._change(kept, lambda row: row._replace(given_up_at=now, problem=problem, claimed_until=None))
 
     def reopen(self, now: datetime) -> int:
         self._s.statement("inbox.reopen")
@@ -127,7 +127,7 @@ class StoreInbox(Port, Inbox):
 
 def _put_off(row: ReportRow, due_at: datetime, problem: str, *, counted: bool) -> ReportRow:
     kept = row.kept if counted else replace(row.kept, attempts=row.kept.attempts - 1)
-    return replace(row, kept=kept, due_at=due_at, problem=problem, claimed_until=None)
+    return row._replace(kept=kept, due_at=due_at, problem=problem, claimed_until=None)
 
 
 def _again(row: ReportRow, now: datetime) -> ReportRow | None:
@@ -214,11 +214,11 @@ class StoreCheckouts(Port, Checkouts):
 
     def opened(self, checkout: KeptCheckout) -> None:
         self._s.statement("checkouts.opened")
-        self._s.change(self._t.checkouts, checkout.invoice_id, lambda row: replace(row, checkout=checkout))
+        self._s.change(self._t.checkouts, checkout.invoice_id, lambda row: row._replace(checkout=checkout))
 
     def release(self, invoice_id: InvoiceId) -> None:
         self._s.statement("checkouts.release")
-        self._s.change(self._t.checkouts, invoice_id, lambda row: replace(row, key=None))
+        self._s.change(self._t.checkouts, invoice_id, lambda row: row._replace(key=None))
 
 
 class StoreCustomers(Port, Customers):

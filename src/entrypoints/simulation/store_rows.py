@@ -1,7 +1,10 @@
-"""What lies in the tables of the simulated store, where that is more than a value of the core."""
+"""What lies in the tables of the simulated store, where that is more than a value of the core.
 
-from dataclasses import dataclass
+Named tuples: these values are made more often than any others, and a frozen dataclass takes five times as long to make.
+"""
+
 from datetime import datetime
+from typing import NamedTuple
 
 from application.messages import Letter
 from application.ports import KeptCheckout, KeptReport, Push, RefundOrder, StripeEvent
@@ -11,20 +14,17 @@ from domain.notices import Notice
 from domain.payment import Payment
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceRow:
+class InvoiceRow(NamedTuple):
     invoice: Invoice
     telegram_message_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentRow:
+class PaymentRow(NamedTuple):
     payment: Payment
     confirmed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LetterRow:
+class LetterRow(NamedTuple):
     letter: Letter
     created_at: datetime
     due_at: datetime
@@ -39,8 +39,7 @@ class LetterRow:
         return self.sent_at is None and self.given_up_at is None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportRow:
+class ReportRow(NamedTuple):
     kept: KeptReport
     due_at: datetime
     problem: str
@@ -54,8 +53,7 @@ class ReportRow:
         return self.done_at is None and self.given_up_at is None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRow:
+class OrderRow(NamedTuple):
     order: RefundOrder
     due_at: datetime
     claimed_until: datetime | None = None
@@ -68,8 +66,7 @@ class OrderRow:
         return self.done_at is None and self.failed_at is None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutRow:
+class CheckoutRow(NamedTuple):
     checkout: KeptCheckout
     user_id: UserId
     key: str | None
@@ -77,22 +74,19 @@ class CheckoutRow:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(NamedTuple):
     event: StripeEvent
     outcome: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class FeedRow:
+class FeedRow(NamedTuple):
     id: int
     notice: Notice
     sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PushRow:
+class PushRow(NamedTuple):
     push: Push
     due_at: datetime
     claimed_until: datetime | None = None

@@ -6,7 +6,7 @@ Rows are values that never change, so that a commit, its undoing and a backup on
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Row = TypeVar("Row")
@@ -74,8 +74,7 @@ Change = tuple[Table[Any, Any], Any, Any, Any]
 """The table, the key, the row before and the row after; None for no row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     number: int
     at: datetime
     changes: tuple[Change, ...]

@@ -91,7 +91,8 @@ class Story:
     def _start(self) -> None:
         """Where the ledgers are read for the first time, and a backup is made."""
         self.town.compare(whole=True)
-        self.town.world.run_until(self.town.world.now + timedelta(minutes=1))
+        while not self.town.ledgers_known:
+            self.town.world.run_until(self.town.world.now + timedelta(minutes=1))
         self.town.oldest_backup = self.town.store.commits
 
     def _begin(self) -> None:

@@ -23,6 +23,7 @@ LEDGER_AFTER_S: Final = 800.0
 WORK_AFTER_S: Final = 1.0
 """From a commit until the workers look at what waits."""
 WORK_AGAIN_S: Final = 10.0
+LEDGERS: Final = 2
 
 Answer = TypeVar("Answer")
 MakeService = Callable[..., Service]
@@ -159,6 +160,11 @@ class Town:
         service = self.world.random("routing").choice(alive)
         task = self.world.spawn("reconciler", lambda: service.reconcile(whole=whole), service)
         task.on_end.append(lambda: None if task.result else self.compare_soon())
+
+    @property
+    def ledgers_known(self) -> bool:
+        """Whether both were begun to be read: from before that no restored backup can have them read."""
+        return len(self.store.tables.marks.rows) == LEDGERS
 
     def waiting(self) -> dict[str, int]:
         """What waits to be dealt with, by its queue."""
