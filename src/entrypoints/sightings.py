@@ -26,7 +26,9 @@ class Sightings:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, user_id: UserId, name: str, username: str) -> None:
-        """The bot has heard of them by that name. Where very many wait, it is let go."""
+        """The bot has heard of them by that name. Where very many wait, it is let go, as is who has no name."""
+        if not name and not username:
+            return
         with self._lock:
             if self._kept.get(user_id) == (name, username) or len(self._waiting) >= MOST_WAITING:
                 return

@@ -200,6 +200,15 @@ def test_the_ledger_tells_of_a_payment_that_nobody_told(service: Service, telegr
     assert outcome.charge_id
 
 
+def test_who_writes_is_known_by_name(service: Service, telegram: SandboxServer) -> None:
+    user = telegram.create_user("Rosa", last_name="Klebb", username="rosa_k")["id"]
+    telegram.say(user, "/start")
+
+    query = "SELECT name, username FROM people WHERE user_id = ?"
+    kept = only(eventually(lambda: rows(service, query, user)))
+    assert (kept["name"], kept["username"]) == ("Rosa Klebb", "rosa_k")
+
+
 def test_what_came_is_kept_whole(shop: Shop) -> None:
     ada = newcomer(shop.telegram)
     buy(shop.service, shop.telegram, ada)

@@ -23,6 +23,8 @@ class Peers:
     bot_id: int
     logins: TelegramLogins
     _known: dict[int, TelegramPeer] = field(default_factory=dict)
+    _names: dict[int, dict[str, str]] = field(default_factory=dict)
+    """As they were told last; they come with nearly every update, so that none is kept for later."""
     _bots: set[int] = field(default_factory=set)
     _keeping: "set[asyncio.Task[None]]" = field(default_factory=set)
 
@@ -33,7 +35,7 @@ class Peers:
     async def user(self, user_id: int) -> dict[str, Any]:
         """As the Bot API's User object."""
         peer = await self._find(user_id)
-        found: dict[str, Any] = {"id": user_id, "is_bot": user_id in self._bots}
+        found: dict[str, Any] = {"id": user_id, "is_bot": user_id in self._bots, **self._names.get(user_id, {})}
         if peer is not None and peer.language:
             found["language_code"] = peer.language
         return found
@@ -42,8 +44,8 @@ class Peers:
         """Users and groups, as Telegram tells of them. What can't be kept now is met again. Never waits."""
         new = []
         for one in met:
-            if isinstance(one, types.User) and one.bot:
-                self._bots.add(one.id)
+            if isinstance(one, types.User):
+                self._hear_names(one)
             peer = _peer(one)
             if peer is not None and self._known.get(peer.id) != peer:
                 new.append(peer)
@@ -55,6 +57,14 @@ class Peers:
         task = asyncio.get_running_loop().create_task(self._keep(new))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
+
+    def _hear_names(self, user: Any) -> None:
+        if user.bot:
+            self._bots.add(user.id)
+        if len(self._names) >= MOST_REMEMBERED:
+            self._names.clear()
+        told = {"first_name": user.first_name, "last_name": user.last_name, "username": user.username}
+        self._names[user.id] = {name: value for name, value in told.items() if value}
 
     async def _keep(self, peers: list[TelegramPeer]) -> None:
         with suppress(Unavailable):
