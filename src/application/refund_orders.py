@@ -204,7 +204,7 @@ def refund_of(payment: Payment, at: datetime) -> Refund:
 
 
 def pause(order: RefundOrder, asked_for: timedelta | None) -> timedelta:
-    """How long to wait before the next try: what the provider asked for, up to an hour, else twice as long each time."""
+    """How long to wait before the next try: as was asked for, up to an hour, else twice as long each time."""
     return (
         min(asked_for, LONGEST_ASKED)
         if asked_for

@@ -15,7 +15,7 @@ from adapters.tokens import TokenMaker
 from domain.duration import Duration, Unit
 from entrypoints.settings import written_settings
 from tests.integration.browser import DESK, PATIENCE_MS, PHONE, Visit, chromium, visit
-from tests.integration.test_cli_up import Up, watched
+from tests.integration.up import Up, watched
 
 PLAN = "Gold, 1 month"
 PRICE = "£25.00"

@@ -14,11 +14,11 @@ import pytest
 
 from adapters.catalog_file import read_catalog
 from adapters.foreign_clock import how_far_ahead
-from entrypoints.cli.examination import examine
-from entrypoints.cli.examination.clock import skew
-from entrypoints.cli.examination.disk import room
-from entrypoints.cli.examination.findings import Finding, Verdict
-from entrypoints.cli.examination.selling import examine_selling
+from entrypoints.examination.clock import skew
+from entrypoints.examination.disk import room
+from entrypoints.examination.examine import examine
+from entrypoints.examination.findings import Finding, Verdict
+from entrypoints.examination.selling import examine_selling
 from entrypoints.settings import Settings, known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import CATALOG, JWT_SECRET, SIGNING_KEY, WEBHOOK_SECRET, Service, eventually, only

@@ -13,7 +13,7 @@ from adapters.sql.work import SqlUnitOfWork
 from application.ports import EndpointState, NumberedNotice
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType
-from entrypoints.cli.examination.endpoints import examine_endpoints
+from entrypoints.examination.endpoints import examine_endpoints
 from entrypoints.settings import Settings
 from tests.integration.service import only
 from tests.memory import NOON

@@ -12,8 +12,8 @@ import pytest
 
 from adapters.catalog_file import read_catalog
 from adapters.stripe.events import EVENT_TYPES
-from entrypoints.cli.examination.findings import Finding, Verdict
-from entrypoints.cli.examination.stripe import examine_stripe
+from entrypoints.examination.findings import Finding, Verdict
+from entrypoints.examination.stripe import examine_stripe
 from entrypoints.settings import TELEGRAM_API, Settings
 from tests.integration.sandbox_server import (
     STRIPE_LIVE_KEY,

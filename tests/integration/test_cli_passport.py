@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entrypoints.cli import main
-from entrypoints.cli.examination.findings import Verdict
-from entrypoints.cli.examination.passports import examine_passports
+from entrypoints.examination.findings import Verdict
+from entrypoints.examination.passports import examine_passports
 from entrypoints.settings import Settings, known_settings
 from tests.integration.service import CATALOG, Service
 

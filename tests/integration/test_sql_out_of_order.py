@@ -16,13 +16,16 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from adapters.sql import engine as engine_module
+from adapters.sql import postgresql as postgresql_module
+from adapters.sql import sqlite as sqlite_module
 from adapters.sql import work as work_module
 from adapters.sql.address import Address
 from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.limits import LOCK_TIMEOUT_S, POOL_SIZE, POOL_TIMEOUT_S
 from adapters.sql.locks import hold
 from adapters.sql.migrate import newest_revision
+from adapters.sql.postgresql import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S
 from adapters.sql.work import SqlUnitOfWork
 from application.ports import FoundBy, Report, Source
 from domain.errors import Unavailable
@@ -39,8 +42,13 @@ TELEGRAM_WAITS_S = 10.0
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same limits, in tenths of a second."""
     for name in ("POOL_TIMEOUT_S", "LOCK_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "ANSWER_TIMEOUT_S"):
-        monkeypatch.setattr(engine_module, name, {"ANSWER_TIMEOUT_S": 1.0}.get(name, 0.3))
-    monkeypatch.setattr(work_module, "LOCK_TIMEOUT_S", 0.3)
+        monkeypatch.setattr(postgresql_module, name, {"ANSWER_TIMEOUT_S": 1.0}.get(name, 0.3))
+    for module, name in (
+        (sqlite_module, "POOL_TIMEOUT_S"),
+        (sqlite_module, "LOCK_TIMEOUT_S"),
+        (work_module, "LOCK_TIMEOUT_S"),
+    ):
+        monkeypatch.setattr(module, name, 0.3)
 
 
 @contextmanager
@@ -61,11 +69,9 @@ def read(work: SqlUnitOfWork) -> None:
         tx.payments.of([charge().key])
 
 
-def test_whatever_hangs_ends_before_telegram_stops_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    slowest = engine_module.POOL_TIMEOUT_S + max(engine_module.ANSWER_TIMEOUT_S, engine_module.CONNECT_TIMEOUT_S)
-    assert slowest < TELEGRAM_WAITS_S
-    assert engine_module.LOCK_TIMEOUT_S < engine_module.STATEMENT_TIMEOUT_S < engine_module.ANSWER_TIMEOUT_S
+def test_whatever_hangs_ends_before_telegram_stops_waiting() -> None:
+    assert POOL_TIMEOUT_S + max(ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S) < TELEGRAM_WAITS_S
+    assert LOCK_TIMEOUT_S < STATEMENT_TIMEOUT_S < ANSWER_TIMEOUT_S
 
 
 @pytest.mark.parametrize("act", [write, read])
@@ -162,7 +168,7 @@ def test_two_that_wait_for_each_other_are_parted(postgres_database: str, monkeyp
 def test_where_all_connections_are_taken_the_next_one_is_not_waited_for_without_end(engine: Engine) -> None:
     work = SqlUnitOfWork(engine)
     with ExitStack() as taken:
-        for _ in range(engine_module.POOL_SIZE):
+        for _ in range(POOL_SIZE):
             taken.enter_context(work.look())
         with within(2):
             read(work)

@@ -17,7 +17,6 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.orm import aliased
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of
@@ -71,7 +70,7 @@ _TRAIL_OF = (
     .order_by(_TRAIL.c.id.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
-_LATER = aliased(_TRAIL, name="later")
+_LATER = _TRAIL.alias("later")
 _ASKED = (
     select(_TRAIL.c.actor, _TRAIL.c.note, _TRAIL.c.at, _TRAIL.c.telegram_payment_charge_id.label("charge"))
     .where(

@@ -11,7 +11,7 @@ from adapters.sql.causes import Cause, no_cause
 from adapters.sql.checkouts import SqlCheckouts
 from adapters.sql.column_types import POSTGRESQL
 from adapters.sql.customers import SqlCustomers
-from adapters.sql.engine import LOCK_TIMEOUT_S, looking
+from adapters.sql.engine import looking
 from adapters.sql.entitlements import SqlEntitlements
 from adapters.sql.errors import BUSY
 from adapters.sql.feed import SqlFeed
@@ -19,6 +19,7 @@ from adapters.sql.grant_keys import SqlGrantKeys
 from adapters.sql.inbox import SqlInbox
 from adapters.sql.invoices import SqlInvoices
 from adapters.sql.ledger_marks import SqlLedgerMarks
+from adapters.sql.limits import LOCK_TIMEOUT_S
 from adapters.sql.locks import hold
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.payments import SqlPayments

@@ -3,10 +3,10 @@
 from rich.table import Table
 from rich.text import Text
 
-from entrypoints.cli.examination import examine
-from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.cli.failure import FAILED, WORKED
 from entrypoints.cli.terminal import say, show_json, show_table
+from entrypoints.examination.examine import examine
+from entrypoints.examination.findings import Finding, Verdict
 
 _MARKS = {
     Verdict.GOOD: Text("ok", style="green"),

@@ -10,12 +10,12 @@ from litestar import Response, get
 
 from adapters.sql.gauges import SqlGauges
 from domain.errors import Conflict
-from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.console.desk import Console
 from entrypoints.console.forms import AnyRequest
 from entrypoints.console.pages import Page
 from entrypoints.console.shown_settings import shown_settings
 from entrypoints.console.visitors import Visitor
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.http.handed import Handed
 from entrypoints.settings import Settings
 
@@ -33,7 +33,7 @@ class SystemDesk:
 
     def report(self) -> list[Finding]:
         """What the doctor says, the worst first. Raises Conflict while it looks for somebody else."""
-        from entrypoints.cli.examination import examine  # noqa: PLC0415 it knows the container, which knows this
+        from entrypoints.examination.examine import examine  # noqa: PLC0415 it knows the container, which knows this
 
         if not self.examines.acquire(blocking=False):
             raise Conflict("The doctor is looking already, for somebody else. Try again in a moment.")

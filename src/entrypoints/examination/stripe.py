@@ -9,8 +9,8 @@ from adapters.stripe.events import EVENT_TYPES
 from adapters.stripe.refusals import Refused
 from domain.catalog import Catalog
 from domain.errors import ProviderUnavailable
-from entrypoints.cli.examination.findings import Finding, Verdict, of_subject
-from entrypoints.cli.examination.stripe_prices import examine_prices
+from entrypoints.examination.findings import Finding, Verdict, of_subject
+from entrypoints.examination.stripe_prices import examine_prices
 from entrypoints.settings import TELEGRAM_API, Settings
 
 SUBJECT = "stripe"

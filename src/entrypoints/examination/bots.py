@@ -8,7 +8,7 @@ from adapters.clock import SystemClock
 from adapters.telegram.bot_api import BotApi, BotApiError, Refused
 from adapters.telegram.webhook import ALLOWED_UPDATES, BotApiWebhook, WebhookInfo
 from domain.ids import BotName
-from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import TELEGRAM_API, Settings
 
 RECENTLY = timedelta(hours=1)
@@ -24,7 +24,7 @@ def examine_bots(settings: Settings) -> Iterator[Finding]:
 def _by_mtproto(settings: Settings, name: BotName, token: str) -> Iterator[Finding]:
     if not settings.telegram_api_id or not settings.telegram_api_hash:
         return  # said already
-    from entrypoints.cli.examination.mtproto import examine_mtproto
+    from entrypoints.examination.mtproto import examine_mtproto
 
     yield from examine_mtproto(settings, name, token)
 

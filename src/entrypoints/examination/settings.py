@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import Settings, SettingsError, known_settings, written_settings
 
 ENV_FILE = Path(".env")

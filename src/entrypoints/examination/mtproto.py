@@ -13,7 +13,7 @@ from adapters.telegram.mtproto.line import TelegramApp
 from adapters.telegram.webhook import BotApiWebhook
 from domain.errors import Unavailable
 from domain.ids import BotName
-from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import Settings
 
 

@@ -7,8 +7,8 @@ from adapters.sql.work import SqlUnitOfWork
 from adapters.webhooks.addresses import AddressRefused, resolve
 from application.ports import Endpoint, EndpointState
 from domain.errors import Unavailable
-from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.event_webhooks import shown
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import Settings
 
 HTTPS, HTTP = 443, 80

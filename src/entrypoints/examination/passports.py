@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from adapters.clock import SystemClock
 from adapters.passports.key_file import read_keys
 from domain.errors import Unavailable
-from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import Settings
 
 SUBJECT = "passports"

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from adapters.catalog_file import CatalogError, read_catalog
 from adapters.tokens import KeySetAddress
 from domain.catalog import Catalog, Tills
-from entrypoints.cli.examination.findings import Finding, Verdict
-from entrypoints.cli.examination.settings import wrong_settings
+from entrypoints.examination.findings import Finding, Verdict
+from entrypoints.examination.settings import wrong_settings
 from entrypoints.settings import TELEGRAM_API, Settings, SettingsError
 
 TEST_MODE = ":TEST:"

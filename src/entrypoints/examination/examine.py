@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from entrypoints.cli.examination.bots import examine_bots
-from entrypoints.cli.examination.clock import examine_clock
-from entrypoints.cli.examination.database import examine_database
-from entrypoints.cli.examination.findings import Finding
-from entrypoints.cli.examination.passports import examine_passports
-from entrypoints.cli.examination.selling import examine_catalog, examine_selling
-from entrypoints.cli.examination.settings import examine_env_file, read_settings, wrong_settings
-from entrypoints.cli.examination.stripe import examine_stripe
-from entrypoints.cli.examination.texts import examine_texts
+from entrypoints.examination.bots import examine_bots
+from entrypoints.examination.clock import examine_clock
+from entrypoints.examination.database import examine_database
+from entrypoints.examination.findings import Finding
+from entrypoints.examination.passports import examine_passports
+from entrypoints.examination.selling import examine_catalog, examine_selling
+from entrypoints.examination.settings import examine_env_file, read_settings, wrong_settings
+from entrypoints.examination.stripe import examine_stripe
+from entrypoints.examination.texts import examine_texts
 from entrypoints.settings import SettingsError, given_settings
 
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.examination.findings import Finding, Verdict
 
 MIB = 1 << 20
 LITTLE, TOO_LITTLE = 1024 * MIB, 128 * MIB

@@ -9,7 +9,7 @@ from adapters.telegram.limits import BeyondLimits, check
 from adapters.telegram.texts import Texts
 from application.messages import Letter, Message, PaySupport, TermsOfSale
 from domain.ids import BotName, UserId
-from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import Settings
 
 SUBJECT = "texts"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from adapters.foreign_clock import how_far_ahead
-from entrypoints.cli.examination.findings import Finding, Verdict
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import STRIPE_API, Settings
 
 TOLERATED = timedelta(seconds=5)

@@ -8,10 +8,10 @@ from adapters.sql.engine import open_engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
 from domain.errors import Unavailable
-from entrypoints.cli.examination.disk import examine_disk
-from entrypoints.cli.examination.endpoints import examine_endpoints
-from entrypoints.cli.examination.findings import Finding, Verdict
 from entrypoints.cli.failure import reason_of
+from entrypoints.examination.disk import examine_disk
+from entrypoints.examination.endpoints import examine_endpoints
+from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.settings import Settings
 
 

@@ -6,7 +6,7 @@ from adapters.stripe.account import MappedPrice, StripeAccount
 from domain.catalog import Catalog
 from domain.errors import ProviderUnavailable
 from domain.money import Money
-from entrypoints.cli.examination.findings import Finding, of_subject
+from entrypoints.examination.findings import Finding, of_subject
 from entrypoints.settings import Settings
 
 _good, _warning, _wrong = of_subject("stripe")
