@@ -1,6 +1,7 @@
 """The commands as an operator has them: processes with exit codes, words on two streams, and nothing half done."""
 
 import json
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from entrypoints.settings import known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import (
     CATALOG,
+    TOLLGRAM,
     WEBHOOK_SECRET,
     Service,
     only,
@@ -80,11 +82,22 @@ def test_every_help_says_which_exit_codes_there_are_and_loads_nothing_heavy(prep
 
 
 def test_help_shows_every_command_in_its_panel(prepared: Service) -> None:
-    shown = here(prepared, "--help").stdout
+    plain = here(prepared, "--help").stdout
+    command = shlex.join([*TOLLGRAM, "--help"])
+    at_a_terminal = subprocess.run(
+        ["script", "--quiet", "--command", command, "/dev/null"],
+        env=prepared.environment | {"TERM": "xterm"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
 
-    places = [shown.index(f" {panel} ") for panel in PANELS]
-    assert places == sorted(places)
-    assert "─ Commands ─" not in shown
+    for shown, heading in ((plain, "\n{}:\n"), (at_a_terminal, " {} ")):
+        places = [shown.index(heading.format(panel)) for panel in PANELS]
+        assert places == sorted(places)
+        assert "Commands:" not in shown
+        assert "─ Commands ─" not in shown
     assert {name for commands in PANELS.values() for name in (command.name for command in commands)} == set(
         main.commands
     )

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import rich_click as click
-
+from entrypoints.cli.typed import Panelled, click
 from entrypoints.cli.usage import deciding, keeping, looking, running, setting_up
 from entrypoints.cli.usage.options import EXIT_CODES
 
@@ -16,7 +15,9 @@ PANELS: dict[str, Sequence[click.Command]] = {
 }
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Panelled, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="tollgram", message="tollgram %(version)s")
 def main() -> None:
     """Sells access inside Telegram, and tells every other service who may come in.
@@ -25,8 +26,4 @@ def main() -> None:
     """
 
 
-for name, commands in PANELS.items():
-    names = [str(command.name) for command in commands]
-    main.add_panel(click.RichCommandPanel(name, commands=names))
-    for command in commands:
-        main.add_command(command)
+main.add(PANELS)

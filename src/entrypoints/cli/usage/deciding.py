@@ -1,7 +1,6 @@
 """Deciding: `quarantine`, `grant`, `revoke`, `refund`."""
 
-import rich_click as click
-
+from entrypoints.cli.typed import click
 from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, by, decision, for_programs, plainly, plan_codes
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import rich_click as click
-
+from entrypoints.cli.typed import click
 from entrypoints.cli.usage.options import EXIT_CODES, for_programs, plainly
 
 EXPLAINED = "Exit codes: 0 all is explained, 1 something is not or could not be asked, 2 wrong usage or wrong settings."

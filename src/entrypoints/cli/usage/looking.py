@@ -1,7 +1,6 @@
 """Looking: `user`, `payments`, `events`."""
 
-import rich_click as click
-
+from entrypoints.cli.typed import click
 from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, for_programs, plainly, plan_codes
 
 STATUSES = ("granted", "quarantined", "refund_pending", "refunded")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-import rich_click as click
+from entrypoints.cli.typed import click
 
 P = ParamSpec("P")
 

@@ -1,7 +1,6 @@
 """Running it: `up`, `serve`, `migrate`, `sandbox`."""
 
-import rich_click as click
-
+from entrypoints.cli.typed import click
 from entrypoints.cli.usage.options import EXIT_CODES, PORT, STOPPED, plainly
 
 

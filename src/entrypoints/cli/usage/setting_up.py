@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import rich_click as click
-
+from entrypoints.cli.typed import click
 from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, P, for_programs, plainly
 
 A_YEAR = click.IntRange(1, 24 * 365)
