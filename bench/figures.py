@@ -32,8 +32,11 @@ class Figures:
 
     ratios: dict[Target, Values] = field(default_factory=dict)
     speeds: dict[str, list[Measured]] = field(default_factory=dict)
+    tell: Callable[[str], object] = lambda line: None
+    """Told of each ratio as it is measured: a run takes a quarter of an hour."""
 
     def ratio(self, target: Target, value: float) -> None:
+        self.tell(f"{value:8.2f}  {target.what}")
         self.ratios.setdefault(target, []).append(value)
 
     def speed(self, who: str, measured: Measured) -> Measured:

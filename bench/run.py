@@ -124,7 +124,7 @@ def main() -> None:
     count = 320 if given.quick else 3200
     grown = 20_000 if given.quick else 1_000_000
     terminal = Console(stderr=True)
-    figures = Figures()
+    figures = Figures(tell=terminal.print)
     with (
         terminal.status("Filling databases and starting everybody"),
         prepared(buyers=(given.rounds + 1) * count * 3, grown=grown) as stage,

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,12 @@ def prepared(*, buyers: int, grown: int) -> Iterator[Stage]:
         postgres = stack.enter_context(running_postgres(durable=True))
         telegram = stack.enter_context(served("bench.peers.telegram:app", {}, other_core, "/"))
 
+        # The large ones take minutes: beside each other, and by databases that need no Python meanwhile.
+        filling = stack.enter_context(ThreadPoolExecutor(2))
+        grown_postgres, grown_sqlite = (
+            filling.submit(Stock.filled, url, holders=grown, buyers=buyers)
+            for url in (stack.enter_context(postgres.database()), f"sqlite:///{folder}/grown.db")
+        )
         small = Stock.filled(postgres.url(postgres.create_database()), holders=SMALL, buyers=buyers)
         small_file = Stock.filled(f"sqlite:///{folder}/small.db", holders=SMALL, buyers=buyers)
 
@@ -82,8 +89,8 @@ def prepared(*, buyers: int, grown: int) -> Iterator[Stage]:
             bare=stack.enter_context(served("bench.peers.bare:app", {}, server_core, "/check")),
             on_postgres=on_postgres,
             on_sqlite=ours(in_sqlite("ours")),
-            grown_postgres=ours(Stock.filled(stack.enter_context(postgres.database()), holders=grown, buyers=buyers)),
-            grown_sqlite=ours(Stock.filled(f"sqlite:///{folder}/grown.db", holders=grown, buyers=buyers)),
+            grown_postgres=ours(grown_postgres.result()),
+            grown_sqlite=ours(grown_sqlite.result()),
             aiogram_orm=bot("aiogram_orm", peers),
             aiogram_asyncpg=bot("aiogram_asyncpg", peers),
             fastapi=stack.enter_context(
