@@ -6,7 +6,8 @@ MEASURING := .venv-bench/installed
 UV := $(BIN)/uv pip --quiet
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PIN := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
-SHARED := -n 2 --dist loadfile --no-loadscope-reorder
+# A worker that dies is not replaced: xdist's scheduling by files may then wait for ever (its issue 1378).
+SHARED := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 PYTEST := $(BIN)/python -m pytest
 CORE := src/domain/*,src/application/*
 CONTRACTS := tests/integration/test_contract_of_the_figures.py tests/integration/test_contract_of_the_register.py
@@ -28,7 +29,8 @@ test: $(INSTALLED)  ## every test; ARGS="tests/unit -k invoice" for some
 	$(PYTEST) $(if $(ARGS),,$(SHARED)) $(ARGS)
 
 .PHONY: check
-check: format lint types imports core test  ## all that must hold before a commit
+check: format lint types imports  ## all that must hold before a commit
+	$(PYTEST) $(SHARED) --core
 
 .PHONY: format
 format: $(INSTALLED)  ## is every file laid out as ruff would
@@ -61,10 +63,7 @@ verify: $(INSTALLED)  ## the acceptance criteria and threats, each with its test
 
 .PHONY: core
 core: $(INSTALLED)  ## do the unit tests, and the contracts of what operators read, take every line and branch of the core
-	$(BIN)/coverage erase
-	$(BIN)/coverage run --source=domain,application -m pytest $(SHARED) --quiet tests/unit $(CONTRACTS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --include='$(CORE)' --fail-under=100
+	$(PYTEST) $(SHARED) --core tests/unit $(CONTRACTS)
 
 .PHONY: coverage
 coverage: $(INSTALLED)  ## every test, and which lines and branches none of them took; twice as slow as they are

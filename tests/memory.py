@@ -652,8 +652,9 @@ class MemoryInbox(Inbox):
         if waiting := self._waiting(kept):
             self.state.inbox[kept.report] = replace(waiting, given_up_at=now, problem=problem, claimed_until=None)
 
-    def reopen(self, now: datetime) -> int:
-        given_up = [waiting for waiting in self.state.inbox.values() if waiting.given_up_at]
+    def reopen(self, now: datetime, reports: Sequence[Report] | None = None) -> int:
+        of = self.state.inbox if reports is None else reports
+        given_up = [one for report in of if (one := self.state.inbox.get(report)) and one.given_up_at]
         for waiting in given_up:
             self.state.inbox[waiting.kept.report] = _anew(waiting, now)
         return len(given_up)

@@ -487,8 +487,8 @@ class Inbox(Protocol):
         """Nobody takes it up again by itself; it stays on record."""
 
     @abstractmethod
-    def reopen(self, now: datetime) -> int:
-        """Those that were given up are due again, as if they were new; how many."""
+    def reopen(self, now: datetime, reports: Sequence[Report] | None = None) -> int:
+        """Those that were given up, all or of these, are due again, as if they were new; how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

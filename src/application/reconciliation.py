@@ -106,7 +106,7 @@ class ReconcileStars:
             now = self.clock.now()
             tally = self._compare(tx, entries, mark)
             if not dry_run:
-                found_again = _enter(tx, tally, now)
+                found_again = _enter(tx, tally, now, whole=findings.whole)
                 known = tx.ledger_marks.take(mark.ledger, now)
                 tx.ledger_marks.move(replace(known, read_to=max(known.read_to, end), tail_read_at=now))
         tally.released = _each(found_again, release, self)
@@ -224,7 +224,7 @@ class ReconcileStripe:
                     tally.missing_refunds += 1
                     tally.reports.append(self.ledger.report(entry.charge_id))
             if not dry_run:
-                _enter(tx, tally, self.clock.now())
+                _enter(tx, tally, self.clock.now(), whole=findings.whole)
         return _added(findings, tally, len(entries))
 
 
@@ -252,9 +252,13 @@ def _mark(work: UnitOfWork, ledger: str, now: datetime, *, dry_run: bool) -> Led
         return tx.ledger_marks.take(ledger, now)
 
 
-def _enter(tx: Transaction, tally: _Tally, now: datetime) -> list[ChargeKey]:
-    """Those that were held back because no ledger had them."""
+def _enter(tx: Transaction, tally: _Tally, now: datetime, *, whole: bool) -> list[ChargeKey]:
+    """Those that were held back because no ledger had them. What is found in a walk over the `whole` ledger is tried
+    again even where it was given up."""
     tx.inbox.keep(tally.reports, found_by=FoundBy.RECONCILIATION, now=now)
+    if whole and tally.reports:
+        # Whatever stopped it then, a deploy may have mended; once a day, so that what never ends is tried seldom.
+        tx.inbox.reopen(now, tally.reports)
     keys = [charge.key for charge in tally.confirmed]
     tx.payments.confirm(keys, now)
     held = Objection.UNKNOWN_TO_PROVIDER

@@ -13,7 +13,7 @@ from domain.ids import EntitlementId
 from domain.invoice import Invoice
 from domain.payment import ChargeStanding, Payment
 
-_News = tuple[Event, Message]
+_News = tuple[Event, Message | None]
 """What happened, for the operator and for the user."""
 
 
@@ -57,7 +57,7 @@ class FollowCharge:
                 return
             tx.payments.update(after)
             tx.trail.add([_entry(after, now)])
-            tx.outbox.add([_letter(after, invoice, message) for _, message in news], now)
+            tx.outbox.add([_letter(after, invoice, message) for _, message in news if message], now)
             events = tell(tx, [event for event, _ in news], now)
         self.journal.record(*events)
 
@@ -65,12 +65,15 @@ class FollowCharge:
         self, tx: Transaction, payment: Payment, invoice: Invoice | None, now: datetime
     ) -> tuple[Payment, list[_News]]:
         living = tx.entitlements.living_of(payment.id)
-        if living is None or not living.held(now):
-            return payment, []  # never granted, or over by itself: there is nothing to interrupt
+        if living is None:
+            return payment, []  # never granted: there is nothing to interrupt
+        # Also what is over by our clock: where that is ahead, the others would still let the user in.
         revocation = end_access(tx, living, self.ids, now)
         interrupted = revocation.ended[0]
         suspended = replace(payment, suspended=interrupted.id)
-        message = AccessSuspended(plan=_title(interrupted, invoice), ended=revocation.lost)
+        message = None
+        if living.held(now):
+            message = AccessSuspended(plan=_title(interrupted, invoice), ended=revocation.lost)
         event = EntitlementSuspended(entitlement=interrupted, payment=suspended, moved_up=revocation.moved_up)
         return suspended, [(event, message)]
 

@@ -85,6 +85,21 @@ def test_what_is_due_again_counts_as_new_from_then_on(work: UnitOfWork) -> None:
     assert {(kept.received_at, kept.attempts) for kept in claim(work, DAY)} == {(NOON + DAY, 1)}
 
 
+def test_of_those_that_were_given_up_only_these_are_due_again(work: UnitOfWork) -> None:
+    keep(work, *(report(number) for number in (1, 2, 3)))
+    claimed = claim(work)
+    with work.begin() as tx:
+        for kept in claimed:
+            if kept.report != report(3):
+                tx.inbox.give_up(kept, NOON, "nobody knows")
+
+    with work.begin() as tx:
+        assert tx.inbox.reopen(NOON + DAY, [report(1), report(3), report(4)]) == 1
+        assert tx.inbox.reopen(NOON + DAY, []) == 0
+
+    assert {(kept.report, kept.attempts) for kept in claim(work, DAY)} == {(report(1), 1), (report(3), 2)}
+
+
 def test_what_is_due_again_is_due_for_nobody_before(work: UnitOfWork) -> None:
     keep(work, report())
     [kept] = claim(work)

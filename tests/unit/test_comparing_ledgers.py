@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from application.holding import hold_back, release
+from application.inbox import LEASE
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
 from application.ports import (
     ChargeKey,
@@ -167,6 +168,24 @@ def test_a_payment_that_nobody_told_us_of_goes_into_the_inbox_with_the_mark() ->
     assert service.state.inbox[report(1)].kept.found_by is FoundBy.RECONCILIATION
     mark = service.state.ledger_marks[LEDGER]
     assert (mark.read_to, mark.tail_read_at, mark.whole_read_at) == (2, NOON, NOON)
+
+
+def test_what_was_given_up_is_tried_again_once_a_day_and_not_once_a_minute() -> None:
+    service = known(Service())
+    ledger = ListedStars([charge(charge_id=ChargeId("missed"))])
+    compare(service, ledger)
+    with service.work.begin() as tx:
+        [kept] = tx.inbox.claim(NOON, at_most=1, lease=LEASE)
+        tx.inbox.give_up(kept, NOON, "a process died over it again and again")
+
+    compare(service, ledger, whole=False)
+    assert waiting(service) == []
+
+    compare(service, ledger, whole=True, dry_run=True)
+    assert waiting(service) == []
+
+    compare(service, ledger, whole=True)
+    assert waiting(service) == [report(0)]
 
 
 def test_a_refund_that_nobody_told_us_of_goes_into_the_inbox() -> None:

@@ -325,16 +325,25 @@ def test_of_two_disputes_both_must_be_won() -> None:
     assert spans(service) == [(NOON, NOON + LONG)]
 
 
-@pytest.mark.parametrize("state", [WITHDRAWN, WON, LOST])
-def test_a_span_that_was_over_already_is_not_interrupted(state: DisputeState) -> None:
+@pytest.mark.parametrize("states", [[WON], [LOST], [WITHDRAWN], [WITHDRAWN, WON]])
+def test_who_has_nothing_left_is_told_nothing_of_a_dispute(states: list[DisputeState]) -> None:
     service = sold()
     service.clock.pass_by(60 * DAY)
-    before = dict(service.state.entitlements)
 
-    dispute(service, state)
+    dispute(service, *states)
 
-    assert service.state.entitlements == before
-    assert (service.state.messages, service.journal.events) == ([], [])
+    assert len(service.state.entitlements) == 1
+    assert service.state.messages == []
+
+
+def test_money_withdrawn_by_a_clock_that_is_ahead_closes_the_door_for_all_others() -> None:
+    service = sold()
+    service.clock.pass_by(60 * DAY)
+    dispute(service, WITHDRAWN)
+    service.clock.pass_by(-60 * DAY)
+
+    assert service.held(ALICE) == []
+    assert isinstance(service.journal.events[-1], EntitlementSuspended)
 
 
 def test_a_dispute_over_money_that_granted_nothing_interrupts_nothing() -> None:

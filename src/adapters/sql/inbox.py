@@ -40,9 +40,11 @@ _ANEW: dict[str, Any] = {
     "received_at": bindparam("now"),
 }
 _REOPEN = update(_TABLE).where(_TABLE.c.given_up_at.is_not(None)).values(given_up_at=None, **_ANEW)
+_AMONG = any_of(_TABLE.c.digest, "digests")
+_REOPEN_THESE = _REOPEN.where(_AMONG)
 _AGAIN = (
     update(_TABLE)
-    .where(any_of(_TABLE.c.digest, "digests"), _TABLE.c.done_at.is_not(None))
+    .where(_AMONG, _TABLE.c.done_at.is_not(None))
     .values(done_at=None, outcome=None, **_ANEW)
 )
 
@@ -99,8 +101,11 @@ class SqlInbox(Inbox):
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
         self._connection.execute(_GIVE_UP, {"of": kept.id, "now": now, "why": problem})
 
-    def reopen(self, now: datetime) -> int:
-        return self._connection.execute(_REOPEN, {"now": now}).rowcount
+    def reopen(self, now: datetime, reports: Sequence[Report] | None = None) -> int:
+        if reports is None:
+            return self._connection.execute(_REOPEN, {"now": now}).rowcount
+        these = {"now": now, "digests": [digest(report) for report in reports]}
+        return self._connection.execute(_REOPEN_THESE, these).rowcount
 
 
 def digest(report: Report) -> str:

@@ -76,9 +76,8 @@ class StoreInbox(Port, Inbox):
         new = 0
         if reports and found_by is FoundBy.RECONCILIATION:
             self._s.statement("inbox.keep.again")
-            for report in reports:
-                for row in self._s.find(self._t.inbox, self._t.reports, report):
-                    new += self._s.change(self._t.inbox, row.kept.id, lambda row: _again(row, now))
+            for row in self._of(reports):
+                new += self._s.change(self._t.inbox, row.kept.id, lambda row: _again(row, now))
         if reports:
             self._s.statement("inbox.keep")
         for report in reports:
@@ -113,13 +112,17 @@ class StoreInbox(Port, Inbox):
         self._s.statement("inbox.give_up")
         self._change(kept, lambda row: row._replace(given_up_at=now, problem=problem, claimed_until=None))
 
-    def reopen(self, now: datetime) -> int:
+    def reopen(self, now: datetime, reports: Sequence[Report] | None = None) -> int:
         self._s.statement("inbox.reopen")
-        given_up = [row.kept.id for row in self._s.all(self._t.inbox) if row.given_up_at]
+        rows = self._s.all(self._t.inbox) if reports is None else self._of(reports)
+        given_up = [row.kept.id for row in rows if row.given_up_at]
         return sum(
             self._s.change(self._t.inbox, id, lambda row: _anew(row, now) if row.given_up_at else None)
             for id in given_up
         )
+
+    def _of(self, reports: Sequence[Report]) -> list[ReportRow]:
+        return [row for report in reports for row in self._s.find(self._t.inbox, self._t.reports, report)]
 
     def _change(self, kept: KeptReport, how: Callable[[ReportRow], ReportRow]) -> None:
         self._s.change(self._t.inbox, kept.id, lambda row: how(row) if row.waits else None)

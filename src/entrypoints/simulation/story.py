@@ -21,6 +21,8 @@ from entrypoints.simulation.world import World
 STORM: Final = timedelta(hours=4)
 QUIET_WITHIN: Final = timedelta(hours=4)
 STEP: Final = timedelta(minutes=5)
+READING: Final = timedelta(hours=2)
+"""Until when both ledgers have been read once, at most, however often a provider does not answer."""
 FOUND_WITHIN: Final = timedelta(minutes=15)
 """Where nobody tells of a charge, and it stands in a ledger alone."""
 STRENGTHS: Final = (0.0, 0.002, 0.005, 0.01, 0.02)
@@ -78,10 +80,7 @@ class Story:
             town.compare(whole=True)
             world.run_until(world.now + timedelta(minutes=1))
             self._quiet()
-        reading = world.spawn("reader", self.follower.read_to_the_end)
-        world.run_until(world.now + timedelta(minutes=1))
-        if not reading.done:
-            town.watch.violations.append("10: the feed could not be read to its end")
+        self._read_to_the_end()
         outcome = outcome_of(self.seed, town)
         world.end()
         return outcome
@@ -91,7 +90,8 @@ class Story:
     def _start(self) -> None:
         """Where the ledgers are read for the first time, and a backup is made."""
         self.town.compare(whole=True)
-        while not self.town.ledgers_known:
+        patience = self.town.world.now + READING  # there is a planted bug that never reads them
+        while not self.town.ledgers_known and self.town.world.now < patience:
             self.town.world.run_until(self.town.world.now + timedelta(minutes=1))
         self.town.oldest_backup = self.town.store.commits
 
@@ -152,6 +152,18 @@ class Story:
     def _quiet(self) -> None:
         if not self.town.world.run_until_quiet(self.town.quiet, within=QUIET_WITHIN, step=STEP):
             self.town.watch.violations.append(f"21: queues do not drain: {self.town.waiting()}")
+
+    def _read_to_the_end(self) -> None:
+        """Until nothing happens while it is read."""
+        world = self.town.world
+        while True:
+            reading = world.spawn("reader", self.follower.read_to_the_end)
+            world.run_until(world.now + timedelta(minutes=1))
+            if not reading.done:
+                self.town.watch.violations.append("10: the feed could not be read to its end")
+            if not reading.done or self.town.quiet():
+                return
+            self._quiet()
 
     def _look_for_the_overdue(self) -> None:
         """By when each charge was entered: once all was well, within minutes of its being seen."""
