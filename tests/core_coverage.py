@@ -22,26 +22,29 @@ COUNTED: Final = (
     "tests/integration/test_contract_of_the_register.py",
 )
 NOT_RUN: Final = ("@abstractmethod", "if TYPE_CHECKING:", r"assert_never\(")
-ASKED: Final = "TOLLGRAM_TESTS_COUNT_THE_CORE"
-DATA: Final = ROOT / ".coverage.core"
+WHERE: Final = "TOLLGRAM_TESTS_COUNT_THE_CORE_IN"
+"""The file in which it is counted; beside it each process has one of its own."""
 
 
 def _coverage(*, suffix: bool) -> Coverage:
-    return Coverage(
-        data_file=DATA,
+    coverage = Coverage(
+        data_file=os.environ[WHERE],
         data_suffix=suffix,
         config_file=False,
         source_pkgs=["domain", "application"],
         branch=True,
         messages=False,
     )
+    # The process that hands tests out imports nothing of it.
+    coverage.set_option("run:disable_warnings", ["module-not-imported", "no-data-collected"])
+    return coverage
 
 
 # A module's own lines are run when it is first imported, which conftests do before options are known; and those who
 # run tests for others are not started with our options.
 if "--core" in sys.argv:
-    os.environ[ASKED] = "yes"
-counting = _coverage(suffix=True) if ASKED in os.environ else None
+    os.environ.setdefault(WHERE, str(ROOT / ".coverage.core"))
+counting = _coverage(suffix=True) if WHERE in os.environ else None
 if counting:
     counting.start()
 
@@ -65,7 +68,8 @@ class CoreCoverage:
 
     def __post_init__(self) -> None:
         if self.sums_up:
-            for left in ROOT.glob(f"{DATA.name}*"):
+            data = Path(os.environ[WHERE])
+            for left in data.parent.glob(f"{data.name}*"):
                 left.unlink()
 
     @pytest.hookimpl

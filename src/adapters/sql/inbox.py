@@ -42,11 +42,7 @@ _ANEW: dict[str, Any] = {
 _REOPEN = update(_TABLE).where(_TABLE.c.given_up_at.is_not(None)).values(given_up_at=None, **_ANEW)
 _AMONG = any_of(_TABLE.c.digest, "digests")
 _REOPEN_THESE = _REOPEN.where(_AMONG)
-_AGAIN = (
-    update(_TABLE)
-    .where(_AMONG, _TABLE.c.done_at.is_not(None))
-    .values(done_at=None, outcome=None, **_ANEW)
-)
+_AGAIN = update(_TABLE).where(_AMONG, _TABLE.c.done_at.is_not(None)).values(done_at=None, outcome=None, **_ANEW)
 
 
 class SqlInbox(Inbox):
