@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 CORE := src/domain/*,src/application/*
 CONTRACTS := tests/integration/test_contract_of_the_figures.py tests/integration/test_contract_of_the_register.py
 UNMEASURED := src/entrypoints/simulation/*,src/entrypoints/cli/simulate.py
-CHECKED := src tests drills migrations clients $(wildcard bench)
+CHECKED := conftest.py src tests drills migrations clients $(wildcard bench)
 
 export UV_PYTHON_DOWNLOADS := never
 
