@@ -111,8 +111,9 @@ class PushEvents:
             match outcome:
                 case Taken():
                     tx.pushes.done(push)
+                    why = state.problem if state.disabled_at else None  # by another push, at the same time
                     tx.pushes.move(
-                        replace(state, failures=0, failing_since=None, pushed_at=now, due_at=now, problem=None)
+                        replace(state, failures=0, failing_since=None, pushed_at=now, due_at=now, problem=why)
                     )
                     events: list[Event] = [_pushed(push)]
                 case Gone():

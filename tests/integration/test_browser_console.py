@@ -113,6 +113,7 @@ def test_every_page_can_be_used_by_everybody(
             if name == "system":
                 expect(page.get_by_text("to look at.")).to_be_visible()
             assert violations(page) == [], name
+            assert not re.search(r"(^|: )None$", page.inner_text("main"), re.MULTILINE), name
             assert reader.too_wide() == 0, name
             for also_dark in (dark, not dark) if PICTURES else ():
                 page.emulate_media(color_scheme="dark" if also_dark else "light")

@@ -1,7 +1,7 @@
 """An event is pushed until it is taken, in order per user; what refuses for three days is given up or disabled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -264,6 +264,22 @@ def test_one_that_says_it_is_gone_is_disabled_at_once_and_what_it_did_not_take_i
     assert desk.state.disabled_at == NOON
     assert isinstance(desk.journal.events[-1], EndpointDisabled)
     assert desk.waiting() == 1
+
+
+def test_why_it_was_disabled_is_known_also_where_another_push_was_taken_meanwhile() -> None:
+    desk = Desk()
+
+    @dataclass
+    class GoneForOthers(MemoryReceiver):
+        def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
+            with desk.work.begin() as tx:
+                tx.pushes.move(replace(desk.state, disabled_at=NOON, problem="answered 410"))
+            return Taken()
+
+    desk.receiver = GoneForOthers()
+    desk.happen(ALICE)
+    desk.push()
+    assert (desk.state.disabled_at, desk.state.problem) == (NOON, "answered 410")
 
 
 def test_what_two_learn_at_once_is_told_once() -> None:

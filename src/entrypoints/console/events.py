@@ -172,7 +172,7 @@ def _state(delivery: Delivery) -> str:
 
 def _event(event: NumberedNotice) -> EventShown:
     data: Any = event.notice.data
-    name = next((name for name in _ABOUT if name in data), "")
+    name = next((name for name in _ABOUT if data.get(name)), "")
     about = str(data[name]) if name else ""
     href = f"/console/payments/{quote(about, safe='')}" if name == "payment_id" else ""
     return EventShown(

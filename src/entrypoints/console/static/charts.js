@@ -25,7 +25,7 @@
     const it = new uPlot({
       width: plot.clientWidth || 320,
       height: 200,
-      padding: [8, 20, 0, 0],
+      padding: [8, 28, 0, 0],
       cursor: { y: false, drag: { setScale: false, x: false, y: false } },
       legend: { live: true },
       scales: { x: { time: true, range: (_, low, high) => [low, high + chart.step] }, y: { range: (_, low, high) => [0, Math.max(high, chart.least) * 1.08] } },
