@@ -20,9 +20,13 @@ export UV_PYTHON_DOWNLOADS := never
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# By no shell, which would not hand on that it was told to stop.
+ifdef TRANSPORT
+run: export TELEGRAM_TRANSPORT := $(TRANSPORT)
+endif
 .PHONY: run
 run: $(INSTALLED)  ## the service, and beside it the sandbox where no bot token is set; PORT= SANDBOX_PORT= TRANSPORT=mtproto
-	$(if $(TRANSPORT),TELEGRAM_TRANSPORT=$(TRANSPORT) )$(BIN)/tollgram up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+	$(BIN)/tollgram up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 .PHONY: test
 test: $(INSTALLED)  ## every test; ARGS="tests/unit -k invoice" for some

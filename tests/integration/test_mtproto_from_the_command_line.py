@@ -32,6 +32,11 @@ def of_the_bot(shop: Shop) -> list[tuple[str, str]]:
     return [(one["verdict"], one["finding"]) for one in found if one["subject"] == "bot main"]
 
 
+def listeners(shop: Shop) -> list[Any]:
+    """Of each bot, as the sandbox's page shows it."""
+    return [bot["mtproto"] for bot in shop.telegram.state()["bots"]]
+
+
 def test_a_newcomer_buys_a_plan(up: Up) -> None:
     up.settings = {"TELEGRAM_TRANSPORT": MTPROTO}
     process = up.start()
@@ -47,12 +52,14 @@ def test_a_newcomer_buys_a_plan(up: Up) -> None:
 def test_the_doctor_says_who_listens(shop: Shop) -> None:
     eventually(lambda: ("good", "a process of this service listens") in of_the_bot(shop))
     assert [verdict for verdict, _ in of_the_bot(shop)] == ["good", "good"]
+    assert listeners(shop) == [{"connected": True}]
 
 
 def test_the_doctor_says_where_nobody_listens(shop: Shop) -> None:
     shop.service.stop()
     try:
         assert ("warning", "nobody listens at the moment") in of_the_bot(shop)
+        eventually(lambda: listeners(shop) == [{"connected": False}])
     finally:
         shop.service.start()
 

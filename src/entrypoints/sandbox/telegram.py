@@ -61,6 +61,9 @@ class NoBot(Exception):
 class Post(Protocol):
     """Another way to bring updates than a webhook: over MTProto."""
 
+    @property
+    def connected(self) -> bool: ...
+
     def put(self, update: Update) -> None: ...
 
     def again(self, update: Update) -> None: ...

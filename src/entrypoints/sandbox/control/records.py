@@ -47,7 +47,13 @@ async def state(request: Asked) -> Json:
     ]
     return {
         "bots": [
-            bot.wire() | {"commands": bot.commands, "stars": bot.stars, "webhook": _webhook(request, bot.id)}
+            bot.wire()
+            | {
+                "commands": bot.commands,
+                "stars": bot.stars,
+                "webhook": _webhook(request, bot.id),
+                "mtproto": _mtproto(request, bot.id),
+            }
             for bot in telegram.bots.values()
         ],
         "users": [user.view() for user in telegram.users.values()],
@@ -64,6 +70,12 @@ def _webhook(request: Asked, bot_id: int) -> Json | None:
     if webhook is None:
         return None
     return {"url": webhook.url, "last_error": webhook.last_error, "last_error_at": webhook.last_error_at}
+
+
+def _mtproto(request: Asked, bot_id: int) -> Json | None:
+    """None of a bot that has not spoken MTProto."""
+    post = telegram_of(request).posts.get(bot_id)
+    return {"connected": post.connected} if post else None
 
 
 @get("/calls")

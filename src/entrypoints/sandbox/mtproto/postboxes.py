@@ -147,6 +147,10 @@ class Postbox:
             for _ in range(max(faults.deliver_times, faults.deliver_concurrently)):
                 self._push(update, found, said)
 
+    @property
+    def connected(self) -> bool:
+        return any(session.alive for session in self.sessions)
+
     def _push(self, update: Update, found: Any, said: Json) -> None:
         self.sessions = [session for session in self.sessions if session.alive]
         if not self.sessions:

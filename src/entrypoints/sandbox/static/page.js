@@ -118,8 +118,11 @@ function drawHead() {
   byId("viewer-stars").textContent = money(viewer().stars, "XTR");
   byId("menu").hidden = !current;
   const place = byId("webhook");
+  const waits = (why) => place.replaceChildren(element("span", { class: "waiting" }, `△ ${why}, so updates wait`));
   if (!current) place.replaceChildren();
-  else if (!current.webhook) place.replaceChildren(element("span", { class: "waiting" }, "△ no webhook is set, so updates wait"));
+  else if (current.mtproto?.connected) place.replaceChildren("Updates go over MTProto");
+  else if (current.mtproto) waits("nobody listens over MTProto");
+  else if (!current.webhook) waits("no webhook is set");
   else place.replaceChildren("Webhook ", element("span", { class: "mono" }, current.webhook.url));
 }
 
