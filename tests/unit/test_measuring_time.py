@@ -21,6 +21,12 @@ left = st.builds(Duration, count=st.integers(1, MAX_SECONDS), unit=st.just(Unit.
 counted = sold | left
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> None:
+    """What other tests of this process have read is kept, and would not be read here."""
+    Duration.read.cache_clear()
+
+
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
