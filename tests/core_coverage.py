@@ -64,7 +64,7 @@ class CoreCoverage:
 
     coverage: Coverage
     sums_up: bool
-    problem: str = ""
+    problem: str = "not judged: the run was broken off"
 
     def __post_init__(self) -> None:
         if self.sums_up:
