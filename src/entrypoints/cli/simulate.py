@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import rich_click as click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from entrypoints.cli.failure import FAILED, WORKED, WRONG, CommandError, code_of
 from entrypoints.cli.terminal import console
+
+if TYPE_CHECKING:
+    from entrypoints.simulation.report import Report
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -86,14 +89,22 @@ def _run(seeds: range, rounds: int, stores: Sequence[bool], jobs: int, to: Path 
         report.crashes += _shown("crash points", len(plays), pool.map(crash_everywhere, *zip(*plays, strict=True)))
         for part in _shown("seeds", len(chunks), pool.map(run_seeds, chunks)):
             report.total.join(part)
+            for outcome in part.failed:  # At once: what follows may take half an hour.
+                click.echo(f"seed {outcome.seed} VIOLATED {outcome.violations[0]}", err=True)
         if rounds:
+            # Kept already, as the bugs are in the code that they break and may keep a story from its end.
+            _keep(report, began, jobs, to)
             report.caught += _shown("planted bugs", len(BUGS), pool.map(catch, BUGS, [rounds] * len(BUGS)))
+    click.echo(_keep(report, began, jobs, to))
+    return WORKED if report.good() else FAILED
+
+
+def _keep(report: "Report", began: float, jobs: int, to: Path | None) -> str:
     report.seconds = time.monotonic() - began
     text = report.text(jobs)
     if to:
         to.write_text(text, encoding="utf-8")
-    click.echo(text)
-    return WORKED if report.good() else FAILED
+    return text
 
 
 def _tell(seed: int | None, script: str | None, crash: int | None, bug: str | None) -> int:

@@ -196,7 +196,8 @@ class _WallClock(StoreOutbox):
     """Believes what was noted by a clock that was set back since."""
 
     def _heads(self, now: datetime, lease: timedelta) -> list[LetterRow]:
-        return super()._heads(now, timedelta(days=3650))
+        heads = super()._heads(now, timedelta(days=3650))
+        return [row for row in heads if row.letter.attempts == 0 or row.due_at <= now]
 
 
 BUGS: Final[Mapping[str, type[Service]]] = {

@@ -15,11 +15,13 @@ from application.ports import Blocked, Delivery, GivenBack, LedgerEntry, LedgerP
 from domain.catalog import Method
 from domain.ids import BotName, UserId
 from domain.money import STARS
-from entrypoints.simulation.weather import TimedOut, Weather
+from entrypoints.simulation.weather import LATENCY_S, TimedOut, Weather
 from entrypoints.simulation.world import Lost, World
 
 BOT: Final = BotName("main")
 BACK_OFF_S: Final = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+POINTS_OF_AN_UPDATE: Final = 20
+"""Boundaries that a process comes to over one."""
 LONGEST_S: Final = (60.0, 120.0)
 MESSAGES_LIVE: Final = timedelta(hours=24)
 ANSWERED_WITHIN_S: Final = 10.0
@@ -204,9 +206,10 @@ class Telegram:
                 # Asking every minute until then would come to the same.
                 self.world.wait((back - self.world.now).total_seconds() + random.uniform(*LONGEST_S))
                 continue
+            latency_s = random.uniform(*LATENCY_S)
             if self.weather.happens("an update delivered twice at once", 0.3, random):
-                self.world.spawn("telegram", lambda: self._post(update.body))
-            if self._post(update.body) == 200:
+                self._twin(update, latency_s)
+            if self._post(update.body, latency_s) == 200:
                 if self.weather.happens("an update delivered again", 0.3, random):
                     self._post(update.body)
                 return
@@ -215,12 +218,21 @@ class Telegram:
         self.weather.seen["an update expired"] += 1
         self.world.tell("telegram", "update expired", update=update.id)
 
-    def _post(self, body: bytes) -> int:
+    def _twin(self, update: _Update, latency_s: float) -> None:
+        """The same again, on its way at the same time; half of them in step, one overtaking the other on the way."""
+        random = self.world.random("deliveries")
+        apart_s = random.choice((0.0, random.uniform(*LATENCY_S)))
+        if not apart_s:
+            at = random.randrange(1, POINTS_OF_AN_UPDATE)
+            self.world.after(latency_s, lambda: self.world.strike_within(at))
+        self.world.spawn("telegram", lambda: self._post(update.body, latency_s + apart_s))
+
+    def _post(self, body: bytes, latency_s: float | None = None) -> int:
         if self.webhook is None:
             return 0
         webhook = self.webhook
         try:
-            status, _ = self.weather.call("webhook", lambda: webhook(body))
+            status, _ = self.weather.call("webhook", lambda: webhook(body), latency_s=latency_s)
         except (TimedOut, Lost):
             return 0
         return status

@@ -61,10 +61,12 @@ class Weather:
         self.seen[what] += 1
         return True
 
-    def call(self, name: str, ask: Callable[[], Answer], *, lost: float = 0.04) -> Answer:
+    def call(
+        self, name: str, ask: Callable[[], Answer], *, lost: float = 0.04, latency_s: float | None = None
+    ) -> Answer:
         """Over the network: the request may get lost, and so may the answer, each of so many. Raises TimedOut."""
         random = self.world.random("network")
-        self.world.wait(random.uniform(*LATENCY_S))
+        self.world.wait(random.uniform(*LATENCY_S) if latency_s is None else latency_s)
         self.world.point(f"{name}.asked")
         if self.happens(f"{name}: request lost", lost, random):
             self.world.wait(PATIENCE_S)
