@@ -14,7 +14,8 @@ from adapters.sql.engine import open_engine
 from adapters.sql.migrate import upgrade
 from adapters.sql.work import SqlUnitOfWork
 from application.feed import ReadFeed
-from application.ports import NumberedNotice, UnitOfWork
+from application.ports.feed import NumberedNotice
+from application.ports.work import UnitOfWork
 from domain.errors import Unavailable
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType

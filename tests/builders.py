@@ -13,7 +13,9 @@ from application.inbox import WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import Order
 from application.outbox import DeliverOutbox
-from application.ports import ChargeKey, KeptCheckout, Transaction
+from application.ports.checkout import KeptCheckout
+from application.ports.payments import ChargeKey
+from application.ports.work import Transaction
 from application.pre_checkout import JudgePreCheckouts
 from application.quarantine import GrantQuarantined
 from application.refund_orders import CarryRefunds, OrderRefund

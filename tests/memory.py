@@ -10,66 +10,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from application.messages import Letter, Message
-from application.ports import (
-    LONGEST_PUT_OFF,
-    Attempts,
-    Causes,
-    ChargeKey,
+from application.ports.checkout import (
     Checkout,
     Checkouts,
     CheckoutSession,
-    Clock,
     Customers,
-    Delivery,
-    DoubleGrant,
-    Endpoint,
-    EndpointState,
-    Entitlements,
-    Feed,
-    FoundBy,
-    GivenBack,
-    GrantKey,
-    GrantKeys,
-    Ids,
-    Inbox,
-    Intake,
-    Invoices,
-    Journal,
     KeptCheckout,
-    KeptEntry,
-    KeptReport,
-    LedgerMark,
-    LedgerMarks,
-    Messenger,
-    NumberedNotice,
-    Outbox,
-    Page,
-    PageOf,
-    PaymentFilter,
-    Payments,
-    Push,
-    Pushes,
-    PushOutcome,
-    Receiver,
-    Refunder,
-    RefundOrder,
-    RefundOrders,
-    Refunds,
-    Report,
-    ReturnOutcome,
-    Sent,
     StripeEvent,
     StripeEvents,
     StripeSnapshot,
-    Taken,
-    Trail,
-    TrailEntry,
-    TrailFilter,
-    Transaction,
-    TryLater,
-    UnitOfWork,
-    Updates,
 )
+from application.ports.entitlements import DoubleGrant, Entitlements, GrantKey, GrantKeys
+from application.ports.feed import Feed, NumberedNotice
+from application.ports.inbox import FoundBy, Inbox, Intake, KeptReport, Report, Updates
+from application.ports.invoices import Attempts, Invoices
+from application.ports.ledgers import LedgerMark, LedgerMarks
+from application.ports.outbox import Delivery, Messenger, Outbox, Sent
+from application.ports.outcomes import LONGEST_PUT_OFF, TryLater
+from application.ports.pages import Page, PageOf
+from application.ports.payments import ChargeKey, PaymentFilter, Payments
+from application.ports.pushes import Endpoint, EndpointState, Push, Pushes, PushOutcome, Receiver, Taken
+from application.ports.refunds import GivenBack, Refunder, RefundOrder, RefundOrders, Refunds, ReturnOutcome
+from application.ports.surroundings import Causes, Clock, Ids, Journal
+from application.ports.trail import KeptEntry, Trail, TrailEntry, TrailFilter
+from application.ports.work import Transaction, UnitOfWork
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest, ProviderUnavailable, Unavailable

@@ -3,7 +3,7 @@
 import secrets
 import time
 
-from application.ports import Ids
+from application.ports.surroundings import Ids
 from domain.ids import EntitlementId, InvoiceId, PassportId, PaymentId
 
 

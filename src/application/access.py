@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from application.ports import Clock, Page, PageOf, PaymentFilter, TrailFilter, Transaction, UnitOfWork
+from application.ports.pages import Page, PageOf
+from application.ports.payments import PaymentFilter
+from application.ports.surroundings import Clock
+from application.ports.trail import TrailFilter
+from application.ports.work import Transaction, UnitOfWork
 from domain.access import Access, check
 from domain.entitlement import Entitlement, known_at
 from domain.ids import UserId

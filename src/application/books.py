@@ -10,7 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from application.ports import KeptEntry, Page, PageOf, PaymentFilter
+from application.ports.pages import Page, PageOf
+from application.ports.payments import PaymentFilter
+from application.ports.trail import KeptEntry
 from domain.ids import BotName, ChargeId, PlanCode, UserId
 from domain.payment import Payment
 

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from application.ports import ChargeKey, Clock, KeptEntry, Page, PaymentFilter, TrailFilter, Transaction, UnitOfWork
+from application.ports.pages import Page
+from application.ports.payments import ChargeKey, PaymentFilter
+from application.ports.surroundings import Clock
+from application.ports.trail import KeptEntry, TrailFilter
+from application.ports.work import Transaction, UnitOfWork
 from domain.entitlement import Entitlement
 from domain.ids import ChargeId, InvoiceId, PaymentId
 from domain.invoice import Invoice

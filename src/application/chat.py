@@ -26,7 +26,10 @@ from application.messages import (
     TermsOfSale,
     Welcome,
 )
-from application.ports import Clock, Journal, KeptCheckout, TrailEntry, Transaction, UnitOfWork
+from application.ports.checkout import KeptCheckout
+from application.ports.surroundings import Clock, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction, UnitOfWork
 from application.shop import Shop
 from domain.catalog import Method
 from domain.entitlement import holdings

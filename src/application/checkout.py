@@ -7,7 +7,9 @@ import hashlib
 from dataclasses import dataclass
 
 from application.invoicing import Order
-from application.ports import Checkout, CheckoutSession, Clock, Journal, KeptCheckout, Transaction, UnitOfWork
+from application.ports.checkout import Checkout, CheckoutSession, KeptCheckout
+from application.ports.surroundings import Clock, Journal
+from application.ports.work import Transaction, UnitOfWork
 from application.shop import SHORTEST_PAGE, Shop
 from domain.errors import IdempotencyMismatch, NotFound, ProviderUnavailable, Refusal
 from domain.events import CheckoutMismatched, InvoiceIssued, InvoiceNotSent, InvoiceSent, PurchaseRefused

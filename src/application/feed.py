@@ -1,15 +1,18 @@
 """The feed for other services: writing what happened into it, and reading it by numbers that skip nothing."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from application.ports import Clock, Journal, NumberedNotice, Transaction, UnitOfWork
+from application.ports.feed import NumberedNotice
+from application.ports.surroundings import Clock, Journal
+from application.ports.work import Transaction, UnitOfWork
 from domain.entitlement import expires
 from domain.errors import Unavailable
 from domain.events import EntitlementExpired, Event
-from domain.ids import UserId
-from domain.notices import notices, opened_for
+from domain.ids import EntitlementId, UserId
+from domain.notices import notices, opened
 
 NUMBERED_AT_ONCE = 1000
 ENDS_AT_ONCE = 50
@@ -21,15 +24,19 @@ def tell(tx: Transaction, events: Sequence[Event], now: datetime) -> list[Event]
     Whoever gets something new is told first that what they had is over, however late that is noticed: else the end
     would come after what began later. Such users must be locked.
     """
-    opened = sorted(opened_for(events))
-    ends = note_ends(tx, now, users=opened) if opened else []
+    new = opened(events)
+    users = sorted({span.user_id for span in new})
+    ends = note_ends(tx, now, users=users, but={span.id for span in new}) if new else []
     tx.feed.add(notices([*ends, *events], now))
     return [*ends, *events]
 
 
-def note_ends(tx: Transaction, now: datetime, *, users: Sequence[UserId]) -> list[Event]:
-    """Take note of these users' spans that are over by time, each once. The users must be locked."""
-    over = tx.entitlements.over(now, at_most=ENDS_AT_ONCE, users=users)
+def note_ends(
+    tx: Transaction, now: datetime, *, users: Sequence[UserId], but: AbstractSet[EntitlementId] = frozenset()
+) -> list[Event]:
+    """Take note of these users' spans that are over by time, each once, `but` of those that were not told of yet. The
+    users must be locked."""
+    over = [span for span in tx.entitlements.over(now, at_most=ENDS_AT_ONCE, users=users) if span.id not in but]
     if not over:
         return []
     new = tx.entitlements.note_over([span.id for span in over], now)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from application.books import Figure, Figures, Kind, Register, Standing
-from application.ports import Clock
+from application.ports.surroundings import Clock
 from domain.ids import PlanCode
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

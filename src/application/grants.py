@@ -8,7 +8,11 @@ from typing import Final
 
 from application.feed import tell
 from application.messages import AccessGiven, AccessWithdrawn, Letter, Message
-from application.ports import Clock, GrantKey, Ids, Journal, Page, TrailEntry, TrailFilter, Transaction, UnitOfWork
+from application.ports.entitlements import GrantKey
+from application.ports.pages import Page
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.trail import TrailEntry, TrailFilter
+from application.ports.work import Transaction, UnitOfWork
 from application.refunds import end_access
 from application.shop import Shop
 from domain.duration import Duration

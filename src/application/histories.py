@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from application.books import LetterShown, People, Person, Register
-from application.ports import Clock, KeptEntry, Page, TrailEntry, TrailFilter, Transaction, UnitOfWork
+from application.ports.pages import Page
+from application.ports.surroundings import Clock
+from application.ports.trail import KeptEntry, TrailEntry, TrailFilter
+from application.ports.work import Transaction, UnitOfWork
 from application.refund_requests import waiting_among
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest, NotFound

@@ -4,9 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from application.feed import tell
-from application.ports import ChargeKey, Ids, TrailEntry, Transaction
+from application.ports.payments import ChargeKey
+from application.ports.surroundings import Ids
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction
 from application.refunds import concerned, end_access
-from domain.entitlement import holdings, resume
+from domain.entitlement import holdings, reinstate
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentQuarantined, PaymentReleased
 from domain.invoice import Objection
 from domain.payment import PaymentStatus
@@ -54,7 +57,7 @@ def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list
         if interrupted:
             user = interrupted.user_id
             held = holdings(tx.entitlements.held_by([user], now).get(user, ()), now).get(interrupted.plan_code)
-            resumed = resume(interrupted, id=ids.entitlement(), held=held, now=now)
+            resumed = reinstate(interrupted, id=ids.entitlement(), held=held, now=now)
             if resumed:
                 tx.entitlements.add([resumed])
                 events.append(EntitlementRestored(entitlement=resumed, payment=granted))

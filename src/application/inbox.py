@@ -10,20 +10,10 @@ from datetime import datetime, timedelta
 
 from application.feed import tell
 from application.messages import Letter, PaymentHeld, PaymentReturned, Price
-from application.ports import (
-    Causes,
-    Clock,
-    FoundBy,
-    Ids,
-    IllegibleReport,
-    Intake,
-    Journal,
-    KeptReport,
-    Report,
-    Source,
-    TrailEntry,
-    UnitOfWork,
-)
+from application.ports.inbox import FoundBy, IllegibleReport, Intake, KeptReport, Report, Source
+from application.ports.surroundings import Causes, Clock, Ids, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import UnitOfWork
 from domain.errors import ProviderUnavailable, Unavailable
 from domain.events import (
     PaymentQuarantined,

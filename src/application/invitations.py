@@ -7,7 +7,8 @@ from typing import assert_never
 
 from application.checkout import CheckoutDesk
 from application.messages import CheckoutInvitation, Letter, Message, PortalInvitation, PurchaseDeclined
-from application.ports import Delivery, Messenger, TryLater
+from application.ports.outbox import Delivery, Messenger
+from application.ports.outcomes import TryLater
 from domain.errors import MethodUnavailable, NotFound, ProviderUnavailable
 
 PAGES_AT_ONCE = 3

@@ -5,7 +5,9 @@ Telegram is called between two short transactions, never inside one.
 
 from dataclasses import dataclass
 
-from application.ports import Blocked, Clock, Journal, Messenger, Sent, UnitOfWork
+from application.ports.outbox import Blocked, Messenger, Sent
+from application.ports.surroundings import Clock, Journal
+from application.ports.work import UnitOfWork
 from application.shop import Shop
 from domain.catalog import Method
 from domain.errors import Conflict, ProviderUnavailable, Refusal

@@ -5,19 +5,10 @@ from datetime import timedelta
 from typing import assert_never
 
 from application.messages import InvoiceMessage, Letter
-from application.ports import (
-    LONGEST_ASKED,
-    Blocked,
-    Causes,
-    Clock,
-    Delivery,
-    Journal,
-    Messenger,
-    Rejected,
-    Sent,
-    TryLater,
-    UnitOfWork,
-)
+from application.ports.outbox import Blocked, Delivery, Messenger, Sent
+from application.ports.outcomes import LONGEST_ASKED, Rejected, TryLater
+from application.ports.surroundings import Causes, Clock, Journal
+from application.ports.work import UnitOfWork
 from domain.events import Event, InvoiceSent, MessageGivenUp, MessageSent
 
 MAX_ATTEMPTS = 160

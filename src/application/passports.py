@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from application.ports import Clock, Ids, PassportSigner, UnitOfWork
+from application.ports.passports import PassportSigner
+from application.ports.surroundings import Clock, Ids
+from application.ports.work import UnitOfWork
 from domain.errors import Unavailable
 from domain.ids import UserId
 from domain.passport import Passport, Revocations, issue, listed_since, revocations

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.ports import KeptEntry, Page, PageOf, PaymentFilter, TrailFilter, UnitOfWork
+from application.ports.pages import Page, PageOf
+from application.ports.payments import PaymentFilter
+from application.ports.trail import KeptEntry, TrailFilter
+from application.ports.work import UnitOfWork
 from domain.entitlement import Entitlement
 from domain.errors import NotFound
 from domain.ids import EntitlementId, PaymentId

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from application.ports import Clock, Journal, TrailEntry, UnitOfWork
+from application.ports.surroundings import Clock, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import UnitOfWork
 from application.shop import Shop
 from domain.entitlement import holdings
 from domain.events import PreCheckoutJudged

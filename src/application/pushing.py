@@ -11,21 +11,10 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from application.feed import number
-from application.ports import (
-    Clock,
-    Endpoint,
-    EndpointState,
-    Gone,
-    Journal,
-    NotTaken,
-    Push,
-    PushOutcome,
-    Receiver,
-    Taken,
-    TrailEntry,
-    Transaction,
-    UnitOfWork,
-)
+from application.ports.pushes import Endpoint, EndpointState, Gone, NotTaken, Push, PushOutcome, Receiver, Taken
+from application.ports.surroundings import Clock, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction, UnitOfWork
 from domain.errors import Conflict
 from domain.events import EndpointDisabled, Event, NoticeNotPushed, NoticePushed
 from domain.ids import BotName

@@ -5,7 +5,9 @@ from datetime import datetime
 
 from application.feed import tell
 from application.messages import Confirmation, Letter, Price
-from application.ports import Clock, Ids, Journal, TrailEntry, UnitOfWork
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import UnitOfWork
 from application.refund_orders import hold, order
 from application.shop import Shop
 from domain.catalog import Offer

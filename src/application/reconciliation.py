@@ -10,21 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from application.holding import hold_back, release
-from application.ports import (
-    ChargeKey,
-    Clock,
-    FoundBy,
-    Ids,
-    Journal,
-    LedgerEntry,
-    LedgerMark,
-    Report,
-    StarLedger,
-    StripeEntry,
-    StripeLedger,
-    Transaction,
-    UnitOfWork,
-)
+from application.ports.inbox import FoundBy, Report
+from application.ports.ledgers import LedgerEntry, LedgerMark, StarLedger, StripeEntry, StripeLedger
+from application.ports.payments import ChargeKey
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.work import Transaction, UnitOfWork
 from domain.catalog import Method
 from domain.events import Event, LedgerCompared
 from domain.findings import Findings

@@ -9,22 +9,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from application.feed import tell
-from application.ports import (
-    LONGEST_ASKED,
-    Clock,
-    GivenBack,
-    Ids,
-    Journal,
-    NotYet,
-    Refunder,
-    RefundOrder,
-    Rejected,
-    ReturnOutcome,
-    TrailEntry,
-    Transaction,
-    TryLater,
-    UnitOfWork,
-)
+from application.ports.outcomes import LONGEST_ASKED, Rejected, TryLater
+from application.ports.refunds import GivenBack, NotYet, Refunder, RefundOrder, ReturnOutcome
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction, UnitOfWork
 from application.refunds import take_back
 from domain.errors import Conflict, NotFound, ProviderUnavailable
 from domain.events import Event, RefundFailed, RefundOrdered

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from application.ports import Clock, Ids, Journal, Page, TrailEntry, TrailFilter, Transaction, UnitOfWork
+from application.ports.pages import Page
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.trail import TrailEntry, TrailFilter
+from application.ports.work import Transaction, UnitOfWork
 from application.refund_orders import give_back, hold
 from domain.errors import Conflict, Forbidden
 from domain.ids import PaymentId

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from application.feed import tell
 from application.messages import Letter, PaymentReturned, Price
-from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction, UnitOfWork
 from domain.entitlement import Entitlement, Revocation, holdings, revoke
 from domain.events import EntitlementRevoked, Event, PaymentRefunded, RefundCameFirst, RefundConflicted
 from domain.ids import EntitlementId, UserId

@@ -8,7 +8,7 @@ from typing import Final
 
 from application.books import People, Person, Register
 from application.people import words_of
-from application.ports import UnitOfWork
+from application.ports.work import UnitOfWork
 from domain.ids import MAX_USER_ID, ChargeId, EntitlementId, InvoiceId, PaymentId, UserId
 from domain.invoice import Invoice
 from domain.payment import Payment

@@ -14,18 +14,12 @@ from application.messages import (
     PaymentReturning,
     Price,
 )
-from application.ports import (
-    ChargeKey,
-    Clock,
-    Ids,
-    Journal,
-    Page,
-    PaymentFilter,
-    RefundOrder,
-    TrailEntry,
-    Transaction,
-    UnitOfWork,
-)
+from application.ports.pages import Page
+from application.ports.payments import ChargeKey, PaymentFilter
+from application.ports.refunds import RefundOrder
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction, UnitOfWork
 from application.refunds import conflict
 from application.shop import Shop
 from domain.duration import LIFETIME

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 from application.feed import tell
 from application.messages import CheckoutInvitation, InvoiceMessage, Letter, Message, PlanChoice, Price
-from application.ports import Ids, TrailEntry, Transaction
+from application.ports.surroundings import Ids
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction
 from domain.catalog import Catalog, Method, Offer, Plan, Tills
 from domain.entitlement import holdings
 from domain.errors import AlreadyEntitled, MethodUnavailable, RateLimited, UnknownPlan

@@ -5,9 +5,11 @@ from datetime import datetime
 
 from application.feed import tell
 from application.messages import AccessRestored, AccessSuspended, Letter, Message, PartReturned, Price
-from application.ports import Clock, Ids, Journal, TrailEntry, Transaction, UnitOfWork
+from application.ports.surroundings import Clock, Ids, Journal
+from application.ports.trail import TrailEntry
+from application.ports.work import Transaction, UnitOfWork
 from application.refunds import concerned, end_access
-from domain.entitlement import Entitlement, holdings, resume
+from domain.entitlement import Entitlement, holdings, reinstate
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded
 from domain.ids import EntitlementId
 from domain.invoice import Invoice
@@ -85,11 +87,13 @@ class FollowCharge:
         if interrupted is None:
             return restored, []
         held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
-        resumed = resume(interrupted, id=self.ids.entitlement(), held=held.get(interrupted.plan_code), now=now)
+        resumed = reinstate(interrupted, id=self.ids.entitlement(), held=held.get(interrupted.plan_code), now=now)
         if resumed is None:
             return restored, []
         tx.entitlements.add([resumed])
-        message = AccessRestored(plan=_title(resumed, invoice), expires_at=resumed.expires_at)
+        message = None
+        if resumed.held(now):
+            message = AccessRestored(plan=_title(resumed, invoice), expires_at=resumed.expires_at)
         return restored, [(EntitlementRestored(entitlement=resumed, payment=restored), message)]
 
 

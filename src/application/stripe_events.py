@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from application.ports import Clock, Journal, StripeEvent, UnitOfWork
+from application.ports.checkout import StripeEvent
+from application.ports.surroundings import Clock, Journal
+from application.ports.work import UnitOfWork
 from domain.events import StripeEventKept
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.ports import Clock, UnitOfWork
+from application.ports.surroundings import Clock
+from application.ports.work import UnitOfWork
 
 REMEMBERED_FOR = timedelta(days=3)
 

@@ -239,6 +239,17 @@ def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None,
     )
 
 
+def reinstate(
+    interrupted: Entitlement, *, id: EntitlementId, held: Holding | None, now: datetime
+) -> Entitlement | None:
+    """What was interrupted and must not have been: what was left of it, as `resume` has it; where nothing was, the span
+    as it was. Then it was over, or a clock that is ahead had taken it for over, and the others know better."""
+    if interrupted.revoked_at is None:
+        return None
+    as_it_was = replace(interrupted, id=id, origin=interrupted.grant, moved_at=None, granted_at=now, revoked_at=None)
+    return resume(interrupted, id=id, held=held, now=now) or as_it_was
+
+
 def _following_what_ends(held: Holding | None, now: datetime) -> datetime:
     if held is not None and held.endless:
         raise ValueError("nothing extends a lifetime")

@@ -61,13 +61,10 @@ def notices(events: Iterable[Event], at: datetime) -> list[Notice]:
     return [notice for event in events for notice in _of(event, at)]
 
 
-def opened_for(events: Iterable[Event]) -> set[UserId]:
-    """The users for whom a door was opened."""
-    opened = set()
-    for event in events:
-        if isinstance(event, PaymentGranted | PaymentResolved | EntitlementGranted | EntitlementRestored):
-            opened.add(event.entitlement.user_id)
-    return opened
+def opened(events: Iterable[Event]) -> list[Entitlement]:
+    """The spans that are new."""
+    opening = PaymentGranted | PaymentResolved | EntitlementGranted | EntitlementRestored
+    return [event.entitlement for event in events if isinstance(event, opening)]
 
 
 def _of(event: Event, at: datetime) -> list[Notice]:

@@ -3,7 +3,6 @@
 import random
 import threading
 from collections.abc import Mapping
-from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from adapters.telegram.star_refunder import StarRefunder
 from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
 from adapters.telemetry.journal import LoggingJournal
-from adapters.telemetry.metrics import Gauges, Metrics
+from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.tracing import Tracing
 from adapters.tokens import Keys, KeySetAddress, KeySetFile, SharedSecret, TokenVerifier
 from adapters.webhooks.receiver import HttpReceiver
@@ -56,7 +55,9 @@ from application.outbox import DeliverOutbox
 from application.passports import IssuePassport, ListRevocations
 from application.payments import FindPaymentEvents, FindPayments, ShowPayment
 from application.people import KeepPeople
-from application.ports import Checkout, Clock, Ids, Journal, Refunder
+from application.ports.checkout import Checkout
+from application.ports.refunds import Refunder
+from application.ports.surroundings import Clock, Ids, Journal
 from application.pre_checkout import JudgePreCheckouts
 from application.pushing import EnableEndpoint, PushEvents, ReplayEvents
 from application.quarantine import GrantQuarantined, RefundQuarantined
@@ -96,6 +97,7 @@ from entrypoints.http.payments import PaymentDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
 from entrypoints.intake import ReportIntake
+from entrypoints.readings import Readings
 from entrypoints.receiving import Listener
 from entrypoints.reconciler import Reconciler
 from entrypoints.refunders import RefunderByMethod
@@ -264,70 +266,12 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
-def _metrics(
-    database: SqlGauges,
-    clock: Clock,
-    settings: Settings,
-    webhooks: WebhookWatch,
-    listeners: Mapping[BotName, Listener],
-) -> Metrics:
-    def gauges() -> Gauges:
-        now = clock.now()
-        oldest, report, held = (
-            database.outbox_oldest(now),
-            database.inbox_oldest(now),
-            database.quarantine_oldest(now),
-        )
-        return {
-            "telegram_payments_pending": database.pending_invoices(now),
-            "outbox_pending": database.outbox_pending(),
-            "outbox_oldest_seconds": oldest.total_seconds() if oldest else 0,
-            "inbox_pending": database.inbox_pending(),
-            "inbox_oldest_seconds": report.total_seconds() if report else 0,
-            "inbox_given_up": database.inbox_given_up(),
-            "refunds_pending": database.refunds_pending(),
-            "quarantine_oldest_seconds": held.total_seconds() if held else 0,
-            "payments_quarantined": database.quarantined(),
-            "reconcile_age_seconds": {
-                ledger: max(0.0, (now - at).total_seconds()) for ledger, at in database.ledgers_read().items()
-            },
-            **_of_endpoints(database, settings, now),
-            **_of_listeners(listeners),
-        }
-
-    return Metrics(gauges, webhooks.gauges, lambda: _of_disk(database))
-
-
-def _of_disk(database: SqlGauges) -> Gauges:
-    disk = database.disk()
-    return {"disk_free_bytes": disk[0], "disk_size_bytes": disk[1]} if disk else {}
+def _metrics(readings: Readings, webhooks: WebhookWatch) -> Metrics:
+    return Metrics(readings, webhooks.gauges, readings.of_disk)
 
 
 def _webhook_watch(settings: Settings, bots: Mapping[BotName, Bot]) -> WebhookWatch:
     return WebhookWatch({} if settings.telegram_by_mtproto else bots, settings.webhook_address)
-
-
-def _of_listeners(listeners: Mapping[BotName, Listener]) -> Gauges:
-    """Nothing where updates come by webhook."""
-    if not listeners:
-        return {}
-    return {
-        "telegram_connected": {name: int(not bot.problem) for name, bot in listeners.items()},
-        "telegram_listening": {name: int(bot.listens) for name, bot in listeners.items()},
-    }
-
-
-def _of_endpoints(database: SqlGauges, settings: Settings, now: datetime) -> Gauges:
-    """Nothing where there are none."""
-    standing = {endpoint.id: database.endpoint(endpoint.id, now) for endpoint in settings.event_endpoints}
-    if not standing:
-        return {}
-    return {
-        "event_webhook_pending": {id: one.waiting for id, one in standing.items()},
-        "event_webhook_oldest_seconds": {id: one.oldest.total_seconds() for id, one in standing.items()},
-        "event_webhook_given_up": {id: one.given_up for id, one in standing.items()},
-        "event_webhook_disabled": {id: int(one.disabled) for id, one in standing.items()},
-    }
 
 
 def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
@@ -383,7 +327,8 @@ class Container(containers.DeclarativeContainer):
     bots = providers.Singleton(_bots, settings, tracing, work, clock)
     listeners = providers.Singleton(_listeners, settings, bots)
     webhook_watch = providers.Singleton(_webhook_watch, settings, bots)
-    metrics = providers.Singleton(_metrics, database, clock, settings, webhook_watch, listeners)
+    readings = providers.Singleton(Readings, database, clock, settings, listeners)
+    metrics = providers.Singleton(_metrics, readings, webhook_watch)
     refund_bell = providers.Singleton(threading.Event)
     feed_bell = providers.Singleton(Bell)
     journal = providers.Singleton(RingingJournal, providers.Singleton(LoggingJournal, metrics), refund_bell, feed_bell)

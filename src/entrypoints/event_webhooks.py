@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.webhooks.addresses import is_public
 from adapters.webhooks.signing import secret_of
-from application.ports import Endpoint
+from application.ports.pushes import Endpoint
 from domain.notices import NoticeType
 
 MOST: Final = 20

@@ -11,7 +11,9 @@ from adapters.telegram.updates import Ignored, Unreadable, read_update
 from adapters.telegram.usernames import Usernames
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
 from application.inbox import QuarantineUnprocessable
-from application.ports import Checkout, Clock, IllegibleReport, Intake, Report, Source, StripeEvent, StripeSnapshot
+from application.ports.checkout import Checkout, StripeEvent, StripeSnapshot
+from application.ports.inbox import IllegibleReport, Intake, Report, Source
+from application.ports.surroundings import Clock
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
 from application.standing import FollowCharge

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import structlog
 
-from application.ports import Clock, LedgerMark, UnitOfWork
+from application.ports.ledgers import LedgerMark
+from application.ports.surroundings import Clock
+from application.ports.work import UnitOfWork
 from application.reconciliation import STRIPE, ReconcileStars, ReconcileStripe
 from domain.errors import ProviderUnavailable
 from domain.findings import Findings

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from application.ports import Refunder, RefundOrder, Rejected, ReturnOutcome
+from application.ports.outcomes import Rejected
+from application.ports.refunds import Refunder, RefundOrder, ReturnOutcome
 from domain.catalog import Method
 from domain.errors import ProviderUnavailable
 from domain.payment import Payment

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from application.ports import Journal
+from application.ports.surroundings import Journal
 from domain.events import Event, RefundOrdered
 from domain.notices import notices
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
-from application.ports import Endpoint
+from application.ports.pushes import Endpoint
 from domain.ids import BotName
 from domain.payload import MIN_KEY_BYTES
 from entrypoints import setting_values

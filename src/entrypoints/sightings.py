@@ -7,7 +7,7 @@ from typing import Final
 
 from application.books import Person
 from application.people import KeepPeople
-from application.ports import Clock
+from application.ports.surroundings import Clock
 from domain.ids import UserId
 
 MOST_WAITING: Final = 10_000

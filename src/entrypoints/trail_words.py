@@ -1,6 +1,6 @@
 """Lines of the audit trail as operators read them."""
 
-from application.ports import TrailEntry
+from application.ports.trail import TrailEntry
 from domain.invoice import Objection
 
 BECAUSE = {

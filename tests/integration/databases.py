@@ -13,7 +13,7 @@ from adapters.sql.engine import open_engine
 from adapters.sql.migrate import upgrade
 from adapters.sql.schema import metadata
 from adapters.sql.work import SqlUnitOfWork
-from application.ports import UnitOfWork
+from application.ports.work import UnitOfWork
 from entrypoints.simulation.store import Store
 from entrypoints.simulation.store_transaction import work_on
 from entrypoints.simulation.world import World

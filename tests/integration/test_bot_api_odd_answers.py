@@ -21,7 +21,8 @@ from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
 from adapters.telegram.webhook import BotApiWebhook
 from application.messages import InvoiceMessage, Letter, Price, Welcome
-from application.ports import Blocked, Rejected, Sent, TryLater
+from application.ports.outbox import Blocked, Sent
+from application.ports.outcomes import Rejected, TryLater
 from domain.catalog import Method
 from domain.errors import ProviderUnavailable
 from domain.ids import BotName, InvoiceId, UserId

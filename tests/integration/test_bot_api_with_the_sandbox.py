@@ -27,7 +27,8 @@ from application.messages import (
     Price,
     Welcome,
 )
-from application.ports import Blocked, Sent, TryLater
+from application.ports.outbox import Blocked, Sent
+from application.ports.outcomes import TryLater
 from domain.catalog import Method
 from domain.ids import MAX_USER_ID, BotName, InvoiceId, PlanCode, UserId
 from tests.integration.sandbox_server import BOT_TOKEN, Json, SandboxServer

@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 
 from adapters.sql.engine import open_engine
 from adapters.sql.work import SqlUnitOfWork
-from application.ports import EndpointState, NumberedNotice
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import EndpointState
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType
 from entrypoints.examination.endpoints import examine_endpoints

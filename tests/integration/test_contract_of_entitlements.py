@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from application.ports import DoubleGrant, GrantKey, UnitOfWork
+from application.ports.entitlements import DoubleGrant, GrantKey
+from application.ports.work import UnitOfWork
 from domain.duration import END_OF_TIME, Duration
 from domain.entitlement import Entitlement
 from domain.ids import ChargeId, EntitlementId, PaymentId

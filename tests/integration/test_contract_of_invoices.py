@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import UnitOfWork
+from application.ports.work import UnitOfWork
 from domain.catalog import Method
 from domain.errors import Unavailable
 from domain.ids import ChargeId, InvoiceId

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import Page, PaymentFilter, UnitOfWork
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
+from application.ports.work import UnitOfWork
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import ChargeId, EntitlementId, PaymentId

@@ -8,7 +8,8 @@ import pytest
 
 from application.checkout import CheckoutDesk, OpenCheckout
 from application.invoicing import Order
-from application.ports import KeptCheckout, StripeEvent, UnitOfWork
+from application.ports.checkout import KeptCheckout, StripeEvent
+from application.ports.work import UnitOfWork
 from domain.catalog import Method
 from domain.errors import Unavailable
 from domain.ids import InvoiceId, UserId

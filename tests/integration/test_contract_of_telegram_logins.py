@@ -8,7 +8,7 @@ import pytest
 from adapters.sql.engine import open_engine
 from adapters.sql.telegram_logins import SqlTelegramLogins
 from adapters.sql.work import SqlUnitOfWork
-from application.ports import TelegramLogin, TelegramLogins, TelegramPeer, UpdatesPosition
+from application.ports.telegram_logins import TelegramLogin, TelegramLogins, TelegramPeer, UpdatesPosition
 from tests.memory import NOON
 
 pytest_plugins = ["tests.integration.databases"]

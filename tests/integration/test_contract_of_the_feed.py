@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from application.ports import EndpointState, NumberedNotice, Push, UnitOfWork
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import EndpointState, Push
+from application.ports.work import UnitOfWork
 from domain.ids import EntitlementId, UserId
 from domain.notices import Notice, NoticeType
 from tests.builders import ALICE, BOB, DAY, FOR_LIFE, HOUR, SECOND, entitlement

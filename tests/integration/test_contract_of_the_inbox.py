@@ -9,7 +9,8 @@ from sqlalchemy import update
 
 from adapters.sql.schema import inbox
 from adapters.sql.work import SqlTransaction, SqlUnitOfWork
-from application.ports import FoundBy, KeptReport, Report, Source, UnitOfWork
+from application.ports.inbox import FoundBy, KeptReport, Report, Source
+from application.ports.work import UnitOfWork
 from domain.ids import BotName
 from tests.builders import MAIN
 from tests.memory import NOON

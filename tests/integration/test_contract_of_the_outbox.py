@@ -38,7 +38,7 @@ from application.messages import (
     TermsOfSale,
     Welcome,
 )
-from application.ports import UnitOfWork
+from application.ports.work import UnitOfWork
 from domain.catalog import Method
 from domain.ids import BotName
 from tests.builders import ALICE, GOLD, MAIN, SECOND_BOT, invoice_id

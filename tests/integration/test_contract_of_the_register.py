@@ -19,7 +19,9 @@ from application.books import LetterShown, Order, Person
 from application.figures import hour_of
 from application.histories import MOMENTS, Moment, ShowPaymentHistory, ShowUser
 from application.people import KeepPeople
-from application.ports import KeptEntry, Page, PaymentFilter
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
+from application.ports.trail import KeptEntry
 from application.refund_requests import AnswerRefundRequest, RequestRefund
 from application.search import Found, Search
 from domain.catalog import Method

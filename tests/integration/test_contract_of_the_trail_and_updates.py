@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import FoundBy, Report, Source, TrailEntry, UnitOfWork
+from application.ports.inbox import FoundBy, Report, Source
+from application.ports.trail import TrailEntry
+from application.ports.work import UnitOfWork
 from domain.ids import ChargeId, UserId
 from domain.invoice import Objection
 from tests.builders import ALICE, BOB, MAIN, SECOND_BOT, invoice_id

@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.ports import UnitOfWork
+from application.ports.work import UnitOfWork
 from domain.errors import Conflict
 from domain.payment import Provider
 from tests.builders import ALICE, BOB, MAIN, charge, invoice, payment, refund

@@ -5,20 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import (
-    ChargeKey,
-    FoundBy,
-    KeptReport,
-    LedgerMark,
-    Page,
-    PaymentFilter,
-    RefundOrder,
-    Report,
-    Source,
-    TrailEntry,
-    TrailFilter,
-    UnitOfWork,
-)
+from application.ports.inbox import FoundBy, KeptReport, Report, Source
+from application.ports.ledgers import LedgerMark
+from application.ports.pages import Page
+from application.ports.payments import ChargeKey, PaymentFilter
+from application.ports.refunds import RefundOrder
+from application.ports.trail import TrailEntry, TrailFilter
+from application.ports.work import UnitOfWork
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import BotName, ChargeId, PlanCode

@@ -17,7 +17,7 @@ from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
 from application.books import Standing
 from application.figures import Overview, Series, Span
-from application.ports import FoundBy, Report, Source
+from application.ports.inbox import FoundBy, Report, Source
 from domain.ids import BotName
 from entrypoints.console.desk import Console
 from entrypoints.console.forms import AnyRequest

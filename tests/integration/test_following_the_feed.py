@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from adapters.sql.engine import open_engine
 from adapters.sql.work import SqlUnitOfWork
 from application.feed import NoteEnds
-from application.ports import Endpoint, NumberedNotice, PushOutcome, Receiver, Taken
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import Endpoint, PushOutcome, Receiver, Taken
 from application.pushing import PushEvents
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType

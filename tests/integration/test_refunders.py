@@ -12,19 +12,10 @@ from adapters.stripe.refunder import StripeRefunder
 from adapters.telegram.bot_api import BotApi
 from adapters.telegram.star_ledger import BotApiStarLedger
 from adapters.telegram.star_refunder import UNTIL_STARS_COME, StarRefunder
-from application.ports import (
-    GivenBack,
-    LedgerEntry,
-    LedgerPage,
-    NotYet,
-    RefundOrder,
-    Rejected,
-    Report,
-    ReturnOutcome,
-    Source,
-    StarLedger,
-    TryLater,
-)
+from application.ports.inbox import Report, Source
+from application.ports.ledgers import LedgerEntry, LedgerPage, StarLedger
+from application.ports.outcomes import Rejected, TryLater
+from application.ports.refunds import GivenBack, NotYet, RefundOrder, ReturnOutcome
 from domain.catalog import Method
 from domain.errors import ProviderUnavailable
 from domain.ids import BotName, ChargeId, UserId

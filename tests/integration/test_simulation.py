@@ -42,6 +42,12 @@ def test_five_hundred_storms_and_a_crash_at_every_point_break_no_promise(report:
     assert "Violations: 0\n" in report
 
 
+@pytest.mark.parametrize("seed", ["1004"])
+def test_a_storm_beyond_them_that_once_broke_a_promise_breaks_none(seed: str) -> None:
+    told = simulate("--seed", seed)
+    assert told.returncode == 0, told.stdout
+
+
 def test_every_fault_and_every_row_of_the_table_of_endings_came_up(report: str) -> None:
     assert f"Happened at least once: {len(SOMETIMES)} of {len(SOMETIMES)}\n" in report
 

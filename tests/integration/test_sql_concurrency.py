@@ -17,7 +17,7 @@ from adapters.sql import schema
 from adapters.sql.work import SqlUnitOfWork
 from application.grants import Gift, GrantByHand
 from application.messages import Letter, PaySupport
-from application.ports import Ids
+from application.ports.surroundings import Ids
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
 from domain.ids import ChargeId, EntitlementId, InvoiceId, PassportId, PaymentId, UserId

@@ -5,7 +5,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.work import SqlUnitOfWork
-from application.ports import DoubleGrant, TrailEntry
+from application.ports.entitlements import DoubleGrant
+from application.ports.trail import TrailEntry
 from domain.errors import Unavailable
 from domain.payment import PaymentStatus
 from tests.builders import ALICE, MAIN, entitlement, payment

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.work import SqlUnitOfWork
 from application.messages import Help, Letter
-from application.ports import FoundBy, Report, Source
+from application.ports.inbox import FoundBy, Report, Source
 from domain.catalog import Method
 from domain.ids import ChargeId
 from tests.builders import HOUR, MAIN, SECOND, invoice, invoice_id

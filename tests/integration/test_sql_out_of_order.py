@@ -27,7 +27,7 @@ from adapters.sql.locks import hold
 from adapters.sql.migrate import newest_revision
 from adapters.sql.postgresql import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S
 from adapters.sql.work import SqlUnitOfWork
-from application.ports import FoundBy, Report, Source
+from application.ports.inbox import FoundBy, Report, Source
 from domain.errors import Unavailable
 from tests.builders import ALICE, MAIN, charge
 from tests.memory import NOON

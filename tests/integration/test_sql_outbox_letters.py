@@ -9,7 +9,8 @@ from sqlalchemy import Engine, event, text
 from adapters.sql.schema import metadata
 from adapters.sql.work import SqlUnitOfWork
 from application.messages import Help, Letter
-from application.ports import Page, PaymentFilter
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
 from tests.builders import ALICE, BOB, MAIN, charge, entitlement, invoice, payment, refund
 from tests.integration.transactions import keep_paid
 from tests.memory import NOON

@@ -17,7 +17,7 @@ import pytest
 
 from adapters.stripe.checkout import StripeCheckout
 from adapters.stripe.limits import MAX_ANSWER_BYTES
-from application.ports import StripeEvent
+from application.ports.checkout import StripeEvent
 from domain.catalog import Method
 from domain.errors import ProviderUnavailable
 from tests.builders import ALICE, invoice, offer, payload, pence

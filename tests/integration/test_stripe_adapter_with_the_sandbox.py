@@ -12,7 +12,7 @@ import stripe
 from adapters.stripe.account import MappedPrice, StripeAccount
 from adapters.stripe.checkout import StripeCheckout
 from adapters.stripe.events import EVENT_TYPES
-from application.ports import CheckoutSession, StripeEvent, StripeSnapshot
+from application.ports.checkout import CheckoutSession, StripeEvent, StripeSnapshot
 from domain.catalog import Method, Offer
 from domain.errors import ProviderUnavailable
 from domain.ids import UserId

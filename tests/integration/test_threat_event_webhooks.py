@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from adapters.webhooks import addresses
 from adapters.webhooks.addresses import AddressRefused, is_public, resolve
 from adapters.webhooks.receiver import HttpReceiver, id_of
-from application.ports import Endpoint, Gone, NotTaken, NumberedNotice, PushOutcome, Taken
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import Endpoint, Gone, NotTaken, PushOutcome, Taken
 from domain.notices import Notice, NoticeType
 from tests.builders import ALICE
 from tests.integration.endpoints import EndpointServer

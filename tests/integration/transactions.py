@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from application.ports import Transaction, UnitOfWork
+from application.ports.work import Transaction, UnitOfWork
 from domain.entitlement import Entitlement
 from domain.ids import UserId
 from domain.payment import Charge, Payment

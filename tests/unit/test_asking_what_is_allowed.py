@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.access import ListEntitlements, ListPayments
-from application.ports import Page, PageOf, Transaction
+from application.ports.pages import Page, PageOf
+from application.ports.work import Transaction
 from domain.access import Access, check
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest

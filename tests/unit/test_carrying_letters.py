@@ -7,7 +7,8 @@ import pytest
 
 from application.messages import Help, Letter, Message, Welcome
 from application.outbox import LEASE, LONGEST_PAUSE, MAX_ATTEMPTS, DeliverOutbox, pause
-from application.ports import Blocked, Delivery, Rejected, Sent, TryLater
+from application.ports.outbox import Blocked, Delivery, Sent
+from application.ports.outcomes import Rejected, TryLater
 from domain.events import InvoiceSent, MessageGivenUp, MessageSent
 from domain.ids import UserId
 from tests.builders import ALICE, BOB, HOUR, MAIN, SECOND, Service, charge, invoice, invoice_id

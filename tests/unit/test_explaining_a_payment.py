@@ -8,7 +8,7 @@ import pytest
 
 from application.books import LetterShown
 from application.histories import PaymentHistory
-from application.ports import KeptEntry, TrailEntry
+from application.ports.trail import KeptEntry, TrailEntry
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.ids import BotName, ChargeId, EntitlementId

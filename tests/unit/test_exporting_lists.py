@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.ports import Page
+from application.ports.pages import Page
 from domain.errors import InvalidRequest
 from entrypoints.http.exports import EXPORT_PAGE, Form, csv_lines, form_of, inert, json_lines, pages_of
 

@@ -16,10 +16,10 @@ from application.messages import (
     PaymentReturned,
     Price,
 )
-from application.ports import TrailEntry
+from application.ports.trail import TrailEntry
 from domain.catalog import Plan
 from domain.duration import END_OF_TIME, LIFETIME, Duration, Unit
-from domain.entitlement import Entitlement, Holding, resume
+from domain.entitlement import Entitlement, Holding, reinstate, resume
 from domain.errors import Unavailable
 from domain.events import (
     EntitlementRestored,
@@ -332,8 +332,17 @@ def test_who_has_nothing_left_is_told_nothing_of_a_dispute(states: list[DisputeS
 
     dispute(service, *states)
 
-    assert len(service.state.entitlements) == 1
+    assert not service.check(ALICE, "signals").allowed
     assert service.state.messages == []
+
+
+def test_a_dispute_won_after_the_time_was_over_leaves_the_payment_with_the_span_it_had() -> None:
+    service = sold()
+    service.clock.pass_by(60 * DAY)
+
+    dispute(service, WITHDRAWN, WON)
+
+    assert spans(service) == [(NOON, NOON + LONG)]
 
 
 def test_money_withdrawn_by_a_clock_that_is_ahead_closes_the_door_for_all_others() -> None:
@@ -344,6 +353,15 @@ def test_money_withdrawn_by_a_clock_that_is_ahead_closes_the_door_for_all_others
 
     assert service.held(ALICE) == []
     assert isinstance(service.journal.events[-1], EntitlementSuspended)
+
+
+def test_a_dispute_won_by_a_clock_that_is_ahead_opens_the_door_again_for_all_others() -> None:
+    service = sold()
+    service.clock.pass_by(60 * DAY)
+    dispute(service, WITHDRAWN, WON)
+    service.clock.pass_by(-60 * DAY)
+
+    assert service.check(ALICE, "signals").allowed
 
 
 def test_a_dispute_over_money_that_granted_nothing_interrupts_nothing() -> None:
@@ -408,7 +426,7 @@ def test_where_it_is_gone_the_refund_is_kept_all_the_same() -> None:
     assert isinstance(service.state.messages[-1], PaymentReturned)
 
 
-def test_less_than_a_second_is_not_taken_up_again() -> None:
+def test_where_less_than_a_second_is_left_the_span_is_put_back_as_it_was() -> None:
     service = sold()
     service.clock.pass_by(LONG - timedelta(milliseconds=400))
     dispute(service, WITHDRAWN)
@@ -417,8 +435,8 @@ def test_less_than_a_second_is_not_taken_up_again() -> None:
     dispute(service, WON)
 
     assert kept(service).suspended is None
-    assert service.held(ALICE) == []
-    assert [type(said) for said in service.state.messages] == [AccessSuspended]
+    assert spans(service) == [(NOON, NOON + LONG)]
+    assert [type(said) for said in service.state.messages] == [AccessSuspended, AccessRestored]
 
 
 def test_news_of_a_charge_stand_in_line_with_all_that_concerns_its_payer() -> None:
@@ -537,6 +555,19 @@ def rest(span: Entitlement, *, held: Holding | None = None, now: datetime = NOON
 )
 def test_nothing_is_left_of(different: dict[str, Any]) -> None:
     assert rest(entitlement(**different)) is None
+
+
+def test_where_nothing_is_left_the_span_is_put_back_as_it_was() -> None:
+    over = entitlement(revoked_at=NOON + 90 * DAY)
+    again = reinstate(over, id=EntitlementId("again"), held=None, now=NOON + 91 * DAY)
+
+    assert again == replace(
+        over, id=EntitlementId("again"), origin=over.id, granted_at=NOON + 91 * DAY, revoked_at=None
+    )
+
+
+def test_what_was_never_interrupted_is_not_put_back() -> None:
+    assert reinstate(entitlement(), id=EntitlementId("again"), held=None, now=NOON) is None
 
 
 @given(used=st.timedeltas(timedelta(0), LONG - SECOND), waited=st.timedeltas(-DAY, 400 * DAY))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.messages import PaymentReturned, Price
-from application.ports import TrailEntry
+from application.ports.trail import TrailEntry
 from domain.duration import LIFETIME
 from domain.entitlement import Entitlement, Revocation, revoke
 from domain.errors import Unavailable

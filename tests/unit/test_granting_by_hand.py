@@ -9,7 +9,8 @@ import pytest
 from application.access import Reason
 from application.holding import hold_back
 from application.messages import AccessGiven, AccessWithdrawn
-from application.ports import GrantKey, TrailEntry
+from application.ports.entitlements import GrantKey
+from application.ports.trail import TrailEntry
 from domain.catalog import Plan
 from domain.duration import LIFETIME, Duration
 from domain.entitlement import Holding, give

@@ -20,7 +20,9 @@ from application.messages import (
     Status,
     Welcome,
 )
-from application.ports import CheckoutSession, Delivery, KeptCheckout, Sent, TryLater
+from application.ports.checkout import CheckoutSession, KeptCheckout
+from application.ports.outbox import Delivery, Sent
+from application.ports.outcomes import TryLater
 from domain.catalog import Method, Tills
 from domain.errors import MethodUnavailable, Unavailable
 from domain.events import CheckoutMismatched, InvoiceIssued, InvoiceNotSent, InvoiceSent

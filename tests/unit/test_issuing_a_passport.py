@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.passports import MOST_LISTED, IssuePassport, ListRevocations
-from application.ports import PassportSigner
+from application.ports.passports import PassportSigner
 from domain.access import check
 from domain.entitlement import Entitlement
 from domain.errors import Unavailable

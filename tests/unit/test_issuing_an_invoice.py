@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from application.invoicing import LinkInvoice, Order, SendInvoice
 from application.messages import InvoiceMessage, Letter, PlanChoice, Price
-from application.ports import Blocked, Delivery, Rejected, TrailEntry, TryLater
+from application.ports.outbox import Blocked, Delivery
+from application.ports.outcomes import Rejected, TryLater
+from application.ports.trail import TrailEntry
 from domain.catalog import Method, Tills
 from domain.errors import (
     AlreadyEntitled,

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from application.ports import TrailEntry
+from application.ports.trail import TrailEntry
 from application.pre_checkout import JudgePreCheckouts
 from domain.catalog import Catalog
 from domain.duration import Duration

@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.ports import StripeEvent
+from application.ports.checkout import StripeEvent
 from application.stripe_events import KeepStripeEvent
 from domain.errors import Unavailable
 from domain.events import StripeEventKept

@@ -19,7 +19,8 @@ from application.inbox import (
     pause,
 )
 from application.messages import Letter, PaymentHeld, PaymentReturned, Price
-from application.ports import ChargeKey, FoundBy, IllegibleReport, Report, Source
+from application.ports.inbox import FoundBy, IllegibleReport, Report, Source
+from application.ports.payments import ChargeKey
 from domain.errors import ProviderUnavailable, Unavailable
 from domain.events import PaymentQuarantined, PaymentRefunded, ReportDone, ReportGivenUp, ReportKept, ReportRetried
 from domain.ids import BotName

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from application.messages import AccessRestored, AccessSuspended, PartReturned, PaymentReturned
-from application.ports import StripeSnapshot
+from application.ports.checkout import StripeSnapshot
 from domain.catalog import Plan
 from domain.duration import Duration
 from domain.entitlement import Entitlement

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from application.messages import PaymentReturned, PaymentReturning, Price
-from application.ports import NotYet, Rejected, TryLater
+from application.ports.outcomes import Rejected, TryLater
+from application.ports.refunds import NotYet
 from application.refund_orders import LONGEST_PAUSE, TRIED_FOR, UNTIL_TOLD, pause
 from domain.catalog import Method
 from domain.errors import Conflict, NotFound

@@ -9,7 +9,8 @@ import pytest
 
 from application.checkout import OpenPortal
 from application.invoicing import Order
-from application.ports import CheckoutSession, KeptCheckout, TrailEntry
+from application.ports.checkout import CheckoutSession, KeptCheckout
+from application.ports.trail import TrailEntry
 from application.shop import ATTEMPTS_WITHIN
 from domain.catalog import Method
 from domain.errors import (

@@ -8,7 +8,7 @@ import pytest
 from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
 from application.chat import AnswerPress, ButtonPress, Toast
 from application.messages import InvoiceMessage, MethodMenu, PlanMenu, PurchaseDeclined
-from application.ports import TrailEntry
+from application.ports.trail import TrailEntry
 from domain.catalog import Method
 from domain.duration import LIFETIME
 from domain.errors import Unavailable

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from application.feed import number
-from application.ports import Endpoint, EndpointState, Gone, NotTaken, NumberedNotice, PushOutcome, Taken
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import Endpoint, EndpointState, Gone, NotTaken, PushOutcome, Taken
 from application.pushing import (
     AT_ONCE,
     FIRST_PAUSE,

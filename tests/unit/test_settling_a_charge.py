@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.messages import Confirmation, PaymentHeld, Price
-from application.ports import ChargeKey, TrailEntry
+from application.ports.payments import ChargeKey
+from application.ports.trail import TrailEntry
 from domain.catalog import Method, Plan
 from domain.duration import LIFETIME
 from domain.entitlement import Holding

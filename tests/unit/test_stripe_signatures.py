@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.stripe.signatures import MAX_BODY_BYTES, BadSignature, NotAnEvent, verify_event
-from application.ports import StripeEvent
+from application.ports.checkout import StripeEvent
 from domain.errors import InvalidRequest, TooLarge
 
 SECRET = "whsec_the_one_of_today_0123456789"

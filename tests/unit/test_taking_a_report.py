@@ -11,7 +11,8 @@ from adapters.telegram.bot_api import BotApi
 from adapters.telegram.usernames import Usernames
 from application.chat import AnswerMessage, AnswerPress
 from application.inbox import QuarantineUnprocessable
-from application.ports import IllegibleReport, Report, Source, StripeEvent, StripeSnapshot
+from application.ports.checkout import StripeEvent, StripeSnapshot
+from application.ports.inbox import IllegibleReport, Report, Source
 from application.refunds import RecordRefund
 from application.settlement import SettleCharges
 from application.standing import FollowCharge

@@ -3,7 +3,8 @@
 import pytest
 
 from application.feed import NoteEnds, ReadFeed
-from application.ports import NumberedNotice, Rejected
+from application.ports.feed import NumberedNotice
+from application.ports.outcomes import Rejected
 from domain.duration import END_OF_TIME
 from domain.entitlement import Entitlement, expires
 from domain.errors import Unavailable

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from application.charge_story import ChargeStory, TellCharge
-from application.ports import TrailEntry
+from application.ports.trail import TrailEntry
 from domain.catalog import Method
 from domain.duration import Duration
 from domain.invoice import Objection

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from application.access import TRAIL_PAGE
 from application.holding import hold_back, release
-from application.ports import ChargeKey, TrailEntry
+from application.ports.payments import ChargeKey
+from application.ports.trail import TrailEntry
 from domain.access import Access
 from domain.entitlement import known_at
 from domain.ids import ChargeId, EntitlementId

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from application.inbox import KeepReport
-from application.ports import FoundBy, Report, Source
+from application.ports.inbox import FoundBy, Report, Source
 from application.updates import REMEMBERED_FOR, ForgetUpdates
 from domain.events import ReportKept
 from tests.builders import DAY, MAIN, SECOND, SECOND_BOT, Service

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.webhooks.receiver import body_of, id_of
 from adapters.webhooks.signing import secret_of, signed_headers
-from application.ports import NumberedNotice
+from application.ports.feed import NumberedNotice
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType
 from tollgram_client import AsyncTollgram, Tollgram, WebhookRefused, verify_webhook

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 
 from adapters.passports.key_file import PassportKeyFile
-from application.ports import PassportSigner
+from application.ports.passports import PassportSigner
 from domain.passport import AUDIENCE, LIST_AUDIENCE, LIST_TYPE, TYPE, Passport, Revocations
 
 

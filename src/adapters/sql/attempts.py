@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from adapters.sql import schema
 from adapters.sql.locks import hold
-from application.ports import Attempts
+from application.ports.invoices import Attempts
 from domain.ids import UserId
 
 _TABLE = schema.purchase_attempts

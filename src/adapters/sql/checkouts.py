@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import insert_telling
-from application.ports import Checkouts, KeptCheckout
+from application.ports.checkout import Checkouts, KeptCheckout
 from domain.errors import Unavailable
 from domain.ids import InvoiceId, UserId
 

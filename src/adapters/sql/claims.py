@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, or_, s
 
 from adapters.sql.column_types import UtcTime
 from adapters.sql.locks import hold
-from application.ports import LONGEST_PUT_OFF
+from application.ports.outcomes import LONGEST_PUT_OFF
 
 _NOW = bindparam("now", type_=UtcTime())
 _TOO_FAR = bindparam("too_far", type_=UtcTime())

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from adapters.sql import schema
 from adapters.sql.bulk import insert_new
-from application.ports import Customers
+from application.ports.checkout import Customers
 from domain.errors import Unavailable
 from domain.ids import UserId
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Integer, bindparam, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, fill_rows, insert_rows
-from application.ports import Entitlements
+from application.ports.entitlements import Entitlements
 from domain.duration import Duration
 from domain.entitlement import Entitlement
 from domain.ids import EntitlementId, PaymentId, UserId

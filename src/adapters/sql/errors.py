@@ -1,6 +1,6 @@
 """What a database says, in our words, whichever it is."""
 
-from application.ports import DoubleGrant
+from application.ports.entitlements import DoubleGrant
 
 OUT_OF_ORDER = "The database does not do its part. Try again."
 BUSY = "The database is busy. Nothing was changed; try again."

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, bindparam, select
 from adapters.sql import schema
 from adapters.sql.engine import looking
 from adapters.sql.feed import numbered
-from application.ports import NumberedNotice
+from application.ports.feed import NumberedNotice
 
 _EVENTS, _PUSHES = schema.events, schema.event_pushes
 _NEWEST = (

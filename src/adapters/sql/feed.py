@@ -17,7 +17,7 @@ from adapters.sql import schema
 from adapters.sql.bulk import insert_rows
 from adapters.sql.column_types import Whole
 from adapters.sql.locks import hold
-from application.ports import Feed, NumberedNotice
+from application.ports.feed import Feed, NumberedNotice
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType, Plain
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 from adapters.sql import schema
 from adapters.sql.bulk import insert_telling
 from adapters.sql.column_types import escaped
-from application.ports import GrantKey, GrantKeys
+from application.ports.entitlements import GrantKey, GrantKeys
 from domain.ids import EntitlementId
 
 _TABLE = schema.grant_keys

@@ -11,7 +11,7 @@ from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
 from adapters.sql.causes import Cause, no_cause
 from adapters.sql.claims import Claims
-from application.ports import FoundBy, Inbox, KeptReport, Report, Source
+from application.ports.inbox import FoundBy, Inbox, KeptReport, Report, Source
 
 _TABLE = schema.inbox
 # By when they are due, not by when they came: what is put off again and again stands behind what is new. What only

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, fill_rows, insert_new
-from application.ports import Invoices
+from application.ports.invoices import Invoices
 from domain.catalog import Method, Offer
 from domain.duration import Duration
 from domain.errors import Unavailable

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from adapters.sql import schema
 from adapters.sql.bulk import insert_new
 from adapters.sql.locks import hold
-from application.ports import LedgerMark, LedgerMarks
+from application.ports.ledgers import LedgerMark, LedgerMarks
 
 _TABLE = schema.ledger_marks
 _OF = select(_TABLE).where(_TABLE.c.ledger == bindparam("of"))

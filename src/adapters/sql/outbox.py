@@ -16,7 +16,8 @@ from adapters.sql.letters import Unreadable, letter_of, row_of
 from adapters.sql.locks import hold
 from adapters.sql.schema import letter_waits
 from application.messages import Letter
-from application.ports import LONGEST_PUT_OFF, Outbox
+from application.ports.outbox import Outbox
+from application.ports.outcomes import LONGEST_PUT_OFF
 
 BOT_PER_SECOND: Final = 25
 """Over all chats. Telegram takes about 30 (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this);

@@ -10,7 +10,8 @@ from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
 from adapters.sql.column_types import UtcTime
 from adapters.sql.pages import read_cursor, write_cursor
-from application.ports import ChargeKey, Page, PageOf, PaymentFilter, Payments
+from application.ports.pages import Page, PageOf
+from application.ports.payments import ChargeKey, PaymentFilter, Payments
 from domain.catalog import Method
 from domain.ids import PaymentId, UserId
 from domain.invoice import Objection

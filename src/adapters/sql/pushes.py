@@ -11,7 +11,9 @@ from adapters.sql.bulk import insert_new, insert_rows
 from adapters.sql.column_types import UtcTime
 from adapters.sql.feed import numbered
 from adapters.sql.locks import hold
-from application.ports import LONGEST_PUT_OFF, EndpointState, NumberedNotice, Push, Pushes
+from application.ports.feed import NumberedNotice
+from application.ports.outcomes import LONGEST_PUT_OFF
+from application.ports.pushes import EndpointState, Push, Pushes
 
 _ENDPOINTS = schema.event_endpoints
 _TABLE = schema.event_pushes

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 from adapters.sql import schema
 from adapters.sql.bulk import insert_telling
 from adapters.sql.claims import Claims
-from application.ports import ChargeKey, RefundOrder, RefundOrders
+from application.ports.payments import ChargeKey
+from application.ports.refunds import RefundOrder, RefundOrders
 from domain.payment import Provider
 
 _TABLE = schema.refund_orders

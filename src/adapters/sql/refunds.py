@@ -7,7 +7,8 @@ from sqlalchemy import Connection, select
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
-from application.ports import ChargeKey, Refunds
+from application.ports.payments import ChargeKey
+from application.ports.refunds import Refunds
 from domain.money import Money
 from domain.payment import Provider, Refund
 

@@ -27,7 +27,9 @@ from adapters.sql.payments import conditions_of, payment_of
 from adapters.sql.trail import entry_of
 from adapters.sql.work import SqlUnitOfWork
 from application.books import AskedRefund, LetterShown, Order, Register, Standing
-from application.ports import KeptEntry, Page, PageOf, PaymentFilter
+from application.ports.pages import Page, PageOf
+from application.ports.payments import PaymentFilter
+from application.ports.trail import KeptEntry
 from application.refund_requests import ANSWERS
 from domain.catalog import Method
 from domain.ids import ChargeId, PlanCode, UserId

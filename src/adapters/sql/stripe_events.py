@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, exists, select
 
 from adapters.sql import schema
 from adapters.sql.bulk import insert_new
-from application.ports import StripeEvent, StripeEvents
+from application.ports.checkout import StripeEvent, StripeEvents
 
 _TABLE = schema.stripe_events
 _KNOWN = select(exists().where(_TABLE.c.id == bindparam("of")))

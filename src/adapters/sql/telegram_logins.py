@@ -9,7 +9,7 @@ from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_new, insert_rows
 from adapters.sql.locks import hold
 from adapters.sql.work import SqlUnitOfWork
-from application.ports import TelegramLogin, TelegramLogins, TelegramPeer, UpdatesPosition
+from application.ports.telegram_logins import TelegramLogin, TelegramLogins, TelegramPeer, UpdatesPosition
 
 _LOGINS, _POSITIONS, _PEERS = schema.telegram_logins, schema.telegram_positions, schema.telegram_peers
 _OF_BOT = select(_LOGINS).where(_LOGINS.c.bot_id == bindparam("bot"))

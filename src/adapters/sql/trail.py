@@ -8,7 +8,8 @@ from sqlalchemy import Connection, select
 from adapters.sql import schema
 from adapters.sql.bulk import insert_new
 from adapters.sql.pages import read_cursor, write_cursor
-from application.ports import KeptEntry, Page, PageOf, Trail, TrailEntry, TrailFilter
+from application.ports.pages import Page, PageOf
+from application.ports.trail import KeptEntry, Trail, TrailEntry, TrailFilter
 from domain.errors import InvalidRequest
 from domain.invoice import Objection
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete
 
 from adapters.sql import schema
 from adapters.sql.bulk import insert_telling
-from application.ports import Updates
+from application.ports.inbox import Updates
 from domain.ids import BotName
 
 _SEEN = schema.seen_updates

@@ -29,7 +29,8 @@ from adapters.sql.refunds import SqlRefunds
 from adapters.sql.stripe_events import SqlStripeEvents
 from adapters.sql.trail import SqlTrail
 from adapters.sql.updates import SqlUpdates
-from application.ports import ChargeKey, Transaction, UnitOfWork
+from application.ports.payments import ChargeKey
+from application.ports.work import Transaction, UnitOfWork
 from domain.errors import Unavailable
 from domain.ids import UserId
 

@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from application.ports import Checkout, CheckoutSession, StripeEvent, StripeSnapshot
+from application.ports.checkout import Checkout, CheckoutSession, StripeEvent, StripeSnapshot
 from domain.errors import MethodUnavailable
 from domain.ids import UserId
 from domain.invoice import Invoice

@@ -13,7 +13,7 @@ from adapters.stripe.around import Around, nothing_around
 from adapters.stripe.events import Subject, subject_of
 from adapters.stripe.limits import MOST_LISTED, WHOLE_CALL_S
 from adapters.stripe.refusals import NoSuchThing, Refused
-from application.ports import Checkout, CheckoutSession, StripeEvent, StripeSnapshot
+from application.ports.checkout import Checkout, CheckoutSession, StripeEvent, StripeSnapshot
 from domain.errors import ProviderUnavailable
 from domain.ids import UserId
 from domain.invoice import Invoice

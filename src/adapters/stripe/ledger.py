@@ -10,7 +10,8 @@ from adapters.stripe import ours, standing, wire
 from adapters.stripe.amounts import units
 from adapters.stripe.connection import Connection
 from adapters.stripe.limits import MOST_LISTED
-from application.ports import Report, Source, StripeEntry, StripeLedger
+from application.ports.inbox import Report, Source
+from application.ports.ledgers import StripeEntry, StripeLedger
 from domain.ids import BotName, ChargeId
 
 

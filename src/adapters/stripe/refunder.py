@@ -6,7 +6,8 @@ from adapters.stripe import standing, wire
 from adapters.stripe.connection import Connection
 from adapters.stripe.limits import MOST_LISTED
 from adapters.stripe.refusals import NoSuchThing, Refused, RememberedFailure
-from application.ports import GivenBack, NotYet, Refunder, RefundOrder, Rejected, ReturnOutcome, TryLater
+from application.ports.outcomes import Rejected, TryLater
+from application.ports.refunds import GivenBack, NotYet, Refunder, RefundOrder, ReturnOutcome
 from domain.errors import ProviderUnavailable
 from domain.payment import Payment
 

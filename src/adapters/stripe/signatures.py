@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
-from application.ports import StripeEvent
+from application.ports.checkout import StripeEvent
 from domain.errors import InvalidRequest, TooLarge
 
 TOLERANCE_S = 300

@@ -10,7 +10,8 @@ from adapters.telegram.limits import BeyondLimits, check
 from adapters.telegram.texts import Texts
 from adapters.telegram.usernames import Usernames
 from application.messages import InvoiceMessage, Letter
-from application.ports import Blocked, Delivery, Messenger, Rejected, Sent, TryLater
+from application.ports.outbox import Blocked, Delivery, Messenger, Sent
+from application.ports.outcomes import Rejected, TryLater
 from domain.catalog import Method
 from domain.errors import ProviderUnavailable
 from domain.ids import BotName

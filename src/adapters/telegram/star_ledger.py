@@ -13,7 +13,8 @@ import msgspec
 
 from adapters.telegram.bot_api import BotApiError
 from adapters.telegram.calls import Bot, Call
-from application.ports import LedgerEntry, LedgerPage, Report, Source, StarLedger
+from application.ports.inbox import Report, Source
+from application.ports.ledgers import LedgerEntry, LedgerPage, StarLedger
 from domain.catalog import Method
 from domain.errors import ProviderUnavailable
 from domain.ids import BotName, ChargeId, UserId

@@ -8,7 +8,9 @@ from typing import Final
 from adapters.telegram.bot_api import BotApiError, Refused
 from adapters.telegram.calls import Bot, Call
 from adapters.telegram.star_ledger import LARGEST_PAGE
-from application.ports import GivenBack, Refunder, RefundOrder, Rejected, ReturnOutcome, StarLedger, TryLater
+from application.ports.ledgers import StarLedger
+from application.ports.outcomes import Rejected, TryLater
+from application.ports.refunds import GivenBack, Refunder, RefundOrder, ReturnOutcome
 from domain.errors import ProviderUnavailable
 from domain.ids import BotName
 from domain.payment import Payment, Refund

@@ -6,7 +6,8 @@ import structlog
 
 from adapters.telemetry.logs import request_of
 from adapters.telemetry.metrics import Metrics
-from application.ports import FoundBy, Journal
+from application.ports.inbox import FoundBy
+from application.ports.surroundings import Journal
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.events import (

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import structlog
 
 from adapters.telemetry.logs import cause_of, in_batch, request_in
-from application.ports import Causes
+from application.ports.surroundings import Causes
 
 
 class Tracing(Causes):

@@ -18,7 +18,8 @@ from httpcore import SOCKET_OPTION
 
 from adapters.webhooks.addresses import AddressRefused, resolve
 from adapters.webhooks.signing import signed_headers
-from application.ports import Endpoint, Gone, NotTaken, NumberedNotice, PushOutcome, Receiver, Taken
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import Endpoint, Gone, NotTaken, PushOutcome, Receiver, Taken
 
 CONNECT_TIMEOUT_S: Final = 5.0
 WHOLE_CALL_S: Final = 15.0

@@ -4,7 +4,8 @@ from typing import Any
 
 from rich.table import Table
 
-from application.ports import Endpoint, EndpointState, NumberedNotice
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import Endpoint, EndpointState
 from domain.errors import Conflict
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
 from entrypoints.cli.listing import Listing

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from application.charge_story import ChargeStory
 from application.payments import Opened
-from application.ports import Page, PaymentFilter
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.ids import PlanCode, UserId

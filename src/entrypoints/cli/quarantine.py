@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.text import Text
 
-from application.ports import Page, PaymentFilter
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
 from domain.ids import PaymentId, UserId
 from domain.payment import Payment, PaymentStatus
 from domain.returning import can_be_given_back

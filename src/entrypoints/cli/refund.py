@@ -3,7 +3,9 @@
 import getpass
 import time
 
-from application.ports import Page, PaymentFilter, TrailFilter
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
+from application.ports.trail import TrailFilter
 from domain.errors import Conflict
 from domain.ids import ChargeId
 from domain.payment import Payment, PaymentStatus

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from application.ports import KeptEntry
+from application.ports.trail import KeptEntry
 from entrypoints.cli.moments import to_the_second
 from entrypoints.cli.terminal import say, show_table
 from entrypoints.trail_words import told

@@ -4,7 +4,9 @@ from datetime import datetime
 
 from rich.text import Text
 
-from application.ports import Page, PaymentFilter, TrailFilter
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
+from application.ports.trail import TrailFilter
 from domain.entitlement import Entitlement
 from domain.ids import UserId
 from domain.payment import Payment

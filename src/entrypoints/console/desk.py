@@ -16,7 +16,7 @@ from litestar import Response
 from litestar.datastructures import Cookie
 
 from adapters.sql.console import KeptAct, SqlConsole
-from application.ports import Clock
+from application.ports.surroundings import Clock
 from domain.errors import Forbidden, InvalidRequest, Refusal, Unavailable
 from entrypoints.console.forms import AnyRequest, Form, from_our_own_page, ours, read_form
 from entrypoints.console.pages import HEADERS, Page, Pages

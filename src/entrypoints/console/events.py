@@ -9,7 +9,9 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from adapters.sql.event_book import Delivery, SqlEventBook
-from application.ports import Endpoint, EndpointState, NumberedNotice, UnitOfWork
+from application.ports.feed import NumberedNotice
+from application.ports.pushes import Endpoint, EndpointState
+from application.ports.work import UnitOfWork
 from application.pushing import EnableEndpoint, ReplayEvents
 from domain.errors import InvalidRequest, NotFound
 from entrypoints.console.desk import Console, Done

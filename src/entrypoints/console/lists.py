@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from litestar import Response, get
 
 from application.books import Order
-from application.ports import Page as PageAsked
-from application.ports import PaymentFilter
+from application.ports.pages import Page as PageAsked
+from application.ports.payments import PaymentFilter
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import ChargeId, PlanCode

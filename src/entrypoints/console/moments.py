@@ -8,7 +8,7 @@ from typing import Final
 
 from application.books import LetterShown
 from application.histories import Moment
-from application.ports import TrailEntry
+from application.ports.trail import TrailEntry
 from domain.entitlement import Entitlement
 from domain.ids import ChargeId, InvoiceId, PaymentId
 from domain.invoice import Invoice

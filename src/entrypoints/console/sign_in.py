@@ -14,7 +14,7 @@ from litestar import Response, get, post
 
 from adapters.passwords import PasswordHash
 from adapters.sql.console import SqlConsole
-from application.ports import Clock
+from application.ports.surroundings import Clock
 from domain.errors import Forbidden, Refusal
 from entrypoints.console.desk import Console, go
 from entrypoints.console.forms import AnyRequest, Form, ours

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Final
 
 from adapters.sql.console import KeptSession, SqlConsole
-from application.ports import Clock
+from application.ports.surroundings import Clock
 from entrypoints.console_users import ConsoleUser, Role
 
 IDLE: Final = timedelta(hours=1)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from adapters.sql.work import SqlUnitOfWork
 from adapters.webhooks.addresses import AddressRefused, resolve
-from application.ports import Endpoint, EndpointState
+from application.ports.pushes import Endpoint, EndpointState
 from domain.errors import Unavailable
 from entrypoints.event_webhooks import shown
 from entrypoints.examination.findings import Finding, Verdict

@@ -10,7 +10,7 @@ from litestar.concurrency import sync_to_thread
 
 from adapters.telegram.init_data import verify_init_data
 from adapters.tokens import Token, TokenVerifier
-from application.ports import Clock
+from application.ports.surroundings import Clock
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import BotName, UserId
 from entrypoints.http.headers import all_of

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from litestar.response import Stream
 
-from application.ports import Page
+from application.ports.pages import Page
 from domain.errors import InvalidRequest
 
 EXPORT_PAGE: Final = 500

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from litestar import Request, get
 
-from application.ports import NumberedNotice
+from application.ports.feed import NumberedNotice
 from entrypoints.http.bodies import bounded
 from entrypoints.http.callers import Callers
 from entrypoints.http.feed_desk import FeedDesk

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import structlog
 
 from application.feed import ReadFeed
-from application.ports import NumberedNotice
+from application.ports.feed import NumberedNotice
 from domain.errors import RateLimited
 from entrypoints.ringing import Bell
 

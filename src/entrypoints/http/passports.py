@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.key_set import KEPT_BY_OTHERS
 from application.passports import IssuePassport, ListRevocations
-from application.ports import Clock
+from application.ports.surroundings import Clock
 from domain.errors import InvalidRequest, NotFound
 from domain.ids import UserId
 from entrypoints.http.callers import Callers

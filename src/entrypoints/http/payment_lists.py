@@ -7,7 +7,9 @@ from litestar import Request, get
 from litestar.response import Stream
 
 from application.payments import FindPaymentEvents, FindPayments
-from application.ports import Page, PaymentFilter, TrailFilter
+from application.ports.pages import Page
+from application.ports.payments import PaymentFilter
+from application.ports.trail import TrailFilter
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import ChargeId, InvoiceId, PlanCode

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, overload
 
 import msgspec
 
-from application.ports import KeptEntry
+from application.ports.trail import KeptEntry
 from domain.ids import MAX_USER_ID, EntitlementId
 from domain.payment import Payment
 from entrypoints.http.shapes import PaymentShape, PlanCodeText

@@ -7,7 +7,7 @@ from litestar import Request, get, post
 
 from application.access import ListEntitlements, ListPayments
 from application.invoicing import LinkInvoice, Order, SendInvoice
-from application.ports import Page
+from application.ports.pages import Page
 from application.shop import Shop
 from domain.catalog import Method
 from domain.errors import InvalidRequest

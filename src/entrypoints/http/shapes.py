@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from application.ports import KeptCheckout
+from application.ports.checkout import KeptCheckout
 from domain.catalog import Catalog, Plan, Tills
 from domain.entitlement import Entitlement
 from domain.invoice import Invoice

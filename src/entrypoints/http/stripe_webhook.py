@@ -15,7 +15,10 @@ from litestar import Request, Response, post
 
 from adapters.stripe.signatures import verify_event
 from application.inbox import KeepReport
-from application.ports import ChargeKey, Checkout, Clock, Report, Source, StripeEvent, StripeSnapshot
+from application.ports.checkout import Checkout, StripeEvent, StripeSnapshot
+from application.ports.inbox import Report, Source
+from application.ports.payments import ChargeKey
+from application.ports.surroundings import Clock
 from application.refunds import RecordRefund
 from application.standing import FollowCharge
 from application.stripe_events import KeepStripeEvent

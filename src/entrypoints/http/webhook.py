@@ -26,7 +26,8 @@ from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.tracing import Tracing
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
 from application.inbox import KeepReport
-from application.ports import ChargeKey, Report, Source
+from application.ports.inbox import Report, Source
+from application.ports.payments import ChargeKey
 from application.pre_checkout import JudgePreCheckouts
 from application.refunds import RecordRefund
 from domain.errors import NotFound, Unauthenticated, Unavailable

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from application.ports import ChargeKey
+from application.ports.payments import ChargeKey
 from domain.payment import Charge, Payment
 from entrypoints.simulation.stand_ins import CountingJournal
 from entrypoints.simulation.world import Task, World

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from application.ports import ChargeKey
+from application.ports.payments import ChargeKey
 from domain.ids import UserId
 from domain.payment import Payment
 from entrypoints.simulation.stripe import Intent

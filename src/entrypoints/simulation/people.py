@@ -6,7 +6,7 @@ from typing import Final
 
 from application.invoicing import Order
 from application.messages import InvoiceMessage
-from application.ports import Page
+from application.ports.pages import Page
 from domain.catalog import Method
 from domain.errors import AlreadyEntitled, Refusal, UnknownPlan
 from domain.ids import PlanCode, UserId

@@ -7,7 +7,10 @@ from typing import Any, Final
 
 from adapters.telegram.updates import read_update
 from application.messages import Letter
-from application.ports import ChargeKey, Delivery, LedgerEntry, LedgerPage, Messenger, RefundOrder, Sent, StarLedger
+from application.ports.ledgers import LedgerEntry, LedgerPage, StarLedger
+from application.ports.outbox import Delivery, Messenger, Sent
+from application.ports.payments import ChargeKey
+from application.ports.refunds import RefundOrder
 from domain.ids import BotName, ChargeId
 from domain.payment import ChargeStanding, Payment, Refund
 from entrypoints.simulation import sabotage_of_books

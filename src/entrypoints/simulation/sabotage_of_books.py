@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from application.messages import Letter
-from application.ports import ChargeKey, UnitOfWork
+from application.ports.payments import ChargeKey
+from application.ports.work import UnitOfWork
 from application.settlement import SettleCharges
 from domain.entitlement import Entitlement
 from domain.ids import BotName, ChargeId, UserId

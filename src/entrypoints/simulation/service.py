@@ -14,7 +14,8 @@ from application.inbox import KeepReport, QuarantineUnprocessable, WorkInbox
 from application.invitations import InvitingMessenger
 from application.invoicing import SendInvoice
 from application.outbox import DeliverOutbox
-from application.ports import Report, Source, UnitOfWork
+from application.ports.inbox import Report, Source
+from application.ports.work import UnitOfWork
 from application.pre_checkout import JudgePreCheckouts
 from application.quarantine import GrantQuarantined, RefundQuarantined
 from application.reconciliation import ReconcileStars, ReconcileStripe

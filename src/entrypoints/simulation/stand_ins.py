@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from application.ports import Causes, Clock, Ids, Journal
+from application.ports.surroundings import Causes, Clock, Ids, Journal
 from domain.events import Event
 from domain.ids import EntitlementId, InvoiceId, PassportId, PaymentId
 from entrypoints.simulation.world import World

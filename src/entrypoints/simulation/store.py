@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from application.ports import Transaction, UnitOfWork
+from application.ports.work import Transaction, UnitOfWork
 from domain.errors import Unavailable
 from entrypoints.simulation.store_schema import Schema
 from entrypoints.simulation.store_tables import Commit, Index, Log, Table

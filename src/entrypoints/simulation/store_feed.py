@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
-from application.ports import EndpointState, Feed, NumberedNotice, Push, Pushes
+from application.ports.feed import Feed, NumberedNotice
+from application.ports.pushes import EndpointState, Push, Pushes
 from domain.ids import UserId
 from domain.notices import Notice
 from entrypoints.simulation.store_money import Port, claimable

@@ -6,19 +6,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from application.ports import (
-    LONGEST_PUT_OFF,
-    ChargeKey,
-    DoubleGrant,
-    Entitlements,
-    GrantKey,
-    GrantKeys,
-    Invoices,
-    Page,
-    PageOf,
-    PaymentFilter,
-    Payments,
-)
+from application.ports.entitlements import DoubleGrant, Entitlements, GrantKey, GrantKeys
+from application.ports.invoices import Invoices
+from application.ports.outcomes import LONGEST_PUT_OFF
+from application.ports.pages import Page, PageOf
+from application.ports.payments import ChargeKey, PaymentFilter, Payments
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Final
 
 from application.messages import Letter
-from application.ports import LONGEST_PUT_OFF, Outbox
+from application.ports.outbox import Outbox
+from application.ports.outcomes import LONGEST_PUT_OFF
 from domain.ids import BotName
 from entrypoints.simulation.store_money import Port
 from entrypoints.simulation.store_rows import LetterRow

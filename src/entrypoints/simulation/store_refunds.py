@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from application.ports import ChargeKey, RefundOrder, RefundOrders, Refunds
+from application.ports.payments import ChargeKey
+from application.ports.refunds import RefundOrder, RefundOrders, Refunds
 from domain.payment import Refund
 from entrypoints.simulation.store_money import BrokenConstraint, Port, claimable
 from entrypoints.simulation.store_rows import OrderRow

@@ -5,27 +5,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from application.ports import (
-    Attempts,
-    Checkouts,
-    Customers,
-    FoundBy,
-    Inbox,
-    KeptCheckout,
-    KeptEntry,
-    KeptReport,
-    LedgerMark,
-    LedgerMarks,
-    Page,
-    PageOf,
-    Report,
-    StripeEvent,
-    StripeEvents,
-    Trail,
-    TrailEntry,
-    TrailFilter,
-    Updates,
-)
+from application.ports.checkout import Checkouts, Customers, KeptCheckout, StripeEvent, StripeEvents
+from application.ports.inbox import FoundBy, Inbox, KeptReport, Report, Updates
+from application.ports.invoices import Attempts
+from application.ports.ledgers import LedgerMark, LedgerMarks
+from application.ports.pages import Page, PageOf
+from application.ports.trail import KeptEntry, Trail, TrailEntry, TrailFilter
 from domain.errors import InvalidRequest, Unavailable
 from domain.ids import BotName, InvoiceId, UserId
 from entrypoints.simulation.store_money import BrokenConstraint, Port, claimable

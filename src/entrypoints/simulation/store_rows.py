@@ -7,7 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from application.messages import Letter
-from application.ports import KeptCheckout, KeptReport, Push, RefundOrder, StripeEvent
+from application.ports.checkout import KeptCheckout, StripeEvent
+from application.ports.inbox import KeptReport
+from application.ports.pushes import Push
+from application.ports.refunds import RefundOrder
 from domain.ids import UserId
 from domain.invoice import Invoice
 from domain.notices import Notice

@@ -3,7 +3,11 @@
 from collections.abc import Hashable
 from datetime import datetime
 
-from application.ports import ChargeKey, EndpointState, GrantKey, LedgerMark, TrailEntry
+from application.ports.entitlements import GrantKey
+from application.ports.ledgers import LedgerMark
+from application.ports.payments import ChargeKey
+from application.ports.pushes import EndpointState
+from application.ports.trail import TrailEntry
 from domain.entitlement import Entitlement
 from domain.ids import BotName, EntitlementId, InvoiceId, PaymentId, UserId
 from domain.payment import PaymentStatus, Refund

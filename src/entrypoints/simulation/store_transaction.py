@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from application.ports import ChargeKey, Transaction
+from application.ports.payments import ChargeKey
+from application.ports.work import Transaction
 from domain.ids import UserId
 from entrypoints.simulation.store import Session, Store, StoreUnitOfWork
 from entrypoints.simulation.store_feed import StoreFeed, StorePushes

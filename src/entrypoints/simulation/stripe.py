@@ -9,7 +9,9 @@ from typing import Final
 
 from msgspec import json
 
-from application.ports import GivenBack, NotYet, Rejected, ReturnOutcome, StripeEvent, StripeSnapshot
+from application.ports.checkout import StripeEvent, StripeSnapshot
+from application.ports.outcomes import Rejected
+from application.ports.refunds import GivenBack, NotYet, ReturnOutcome
 from domain.catalog import Method
 from domain.ids import ChargeId, InvoiceId
 from domain.invoice import Invoice

@@ -7,20 +7,11 @@ from typing import Final, TypeVar
 
 from msgspec import json
 
-from application.ports import (
-    Checkout,
-    CheckoutSession,
-    Refunder,
-    RefundOrder,
-    Report,
-    ReturnOutcome,
-    Source,
-    StripeEntry,
-    StripeEvent,
-    StripeLedger,
-    StripeSnapshot,
-    TryLater,
-)
+from application.ports.checkout import Checkout, CheckoutSession, StripeEvent, StripeSnapshot
+from application.ports.inbox import Report, Source
+from application.ports.ledgers import StripeEntry, StripeLedger
+from application.ports.outcomes import TryLater
+from application.ports.refunds import Refunder, RefundOrder, ReturnOutcome
 from domain.errors import ProviderUnavailable
 from domain.ids import BotName, ChargeId, UserId
 from domain.invoice import Invoice

@@ -11,7 +11,11 @@ from msgspec import json
 
 from adapters.telegram.star_ledger import read_transaction
 from application.messages import InvoiceMessage, Letter
-from application.ports import Blocked, Delivery, GivenBack, LedgerEntry, LedgerPage, Rejected, Report, Sent, Source
+from application.ports.inbox import Report, Source
+from application.ports.ledgers import LedgerEntry, LedgerPage
+from application.ports.outbox import Blocked, Delivery, Sent
+from application.ports.outcomes import Rejected
+from application.ports.refunds import GivenBack
 from domain.catalog import Method
 from domain.ids import BotName, UserId
 from domain.money import STARS

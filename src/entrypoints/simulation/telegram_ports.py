@@ -6,16 +6,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from application.messages import Letter
-from application.ports import (
-    Delivery,
-    LedgerPage,
-    Messenger,
-    Refunder,
-    RefundOrder,
-    ReturnOutcome,
-    StarLedger,
-    TryLater,
-)
+from application.ports.ledgers import LedgerPage, StarLedger
+from application.ports.outbox import Delivery, Messenger
+from application.ports.outcomes import TryLater
+from application.ports.refunds import Refunder, RefundOrder, ReturnOutcome
 from domain.errors import ProviderUnavailable
 from domain.ids import BotName
 from domain.payment import Payment, Refund

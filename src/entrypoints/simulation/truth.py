@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from application.messages import InvoiceMessage
-from application.ports import ChargeKey
+from application.ports.payments import ChargeKey
 from domain.ids import ChargeId, UserId
 from domain.payment import Provider
 from entrypoints.simulation.stripe import Intent, Stripe

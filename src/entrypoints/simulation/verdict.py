@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from application.ports import ChargeKey
+from application.ports.payments import ChargeKey
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.ids import PaymentId, UserId

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import json
 
 from application.messages import Letter
-from application.ports import ChargeKey
+from application.ports.payments import ChargeKey
 from domain.entitlement import Entitlement
 from domain.ids import ChargeId
 from domain.payment import DisputeState, Payment, PaymentStatus, Provider

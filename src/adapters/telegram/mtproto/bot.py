@@ -23,7 +23,8 @@ from adapters.telegram.mtproto.line import Line, LoginLost, SaidBefore, Telegram
 from adapters.telegram.mtproto.peers import Peers
 from adapters.telegram.mtproto.receiver import Receiver, Take
 from adapters.telegram.mtproto.requests import NO_MESSAGE_ID, request_of, result_of, spoken_to
-from application.ports import Clock, TelegramLogin, TelegramLogins
+from application.ports.surroundings import Clock
+from application.ports.telegram_logins import TelegramLogin, TelegramLogins
 from domain.errors import Unavailable
 
 LEASE: Final = timedelta(seconds=5)

@@ -14,7 +14,7 @@ from telethon.tl import functions
 
 from adapters.telegram.bot_api import Unreachable
 from adapters.telegram.mtproto.refusals import NO_SUCH_LOGIN, SAID_BEFORE, name_of, refused
-from application.ports import TelegramLogin
+from application.ports.telegram_logins import TelegramLogin
 
 CONNECTED_WITHIN_S: Final = 15.0
 ANSWERED_WITHIN_S: Final = 12.0

@@ -10,7 +10,7 @@ from typing import Any, Final
 from telethon.tl import types
 
 from adapters.telegram.mtproto.requests import CHANNELS_BEYOND
-from application.ports import TelegramLogins, TelegramPeer
+from application.ports.telegram_logins import TelegramLogins, TelegramPeer
 from domain.errors import Unavailable
 
 MOST_REMEMBERED: Final = 20_000

@@ -20,7 +20,7 @@ from adapters.telegram.mtproto.line import Line
 from adapters.telegram.mtproto.peers import Peers
 from adapters.telegram.mtproto.position import Progress
 from adapters.telegram.mtproto.updates import bot_api_update
-from application.ports import TelegramLogins, UpdatesPosition
+from application.ports.telegram_logins import TelegramLogins, UpdatesPosition
 from domain.errors import Unavailable
 
 ASK_EVERY_S: Final = 20.0
