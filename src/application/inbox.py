@@ -30,7 +30,7 @@ LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=1)
 MOST_ATTEMPTS = 8
 """With a pause that doubles each time: within about two minutes. Who dies over a report has tried it as well."""
-LAST_RESORTS = 1
+LAST_RESORTS = 5
 """Further claims of a report over which processes die, to keep at least the charge in it."""
 LONGEST_PAUSE = timedelta(minutes=1)
 ASKED_FOR = timedelta(days=7)
