@@ -8,8 +8,7 @@ from application.ports.payments import ChargeKey
 from application.ports.surroundings import Ids
 from application.ports.trail import TrailEntry
 from application.ports.work import Transaction
-from application.refunds import concerned, end_access
-from domain.entitlement import holdings, reinstate
+from application.refunds import concerned, end_access, reopen_access
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentQuarantined, PaymentReleased
 from domain.invoice import Objection
 from domain.payment import PaymentStatus
@@ -55,9 +54,7 @@ def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list
     if not payment.in_dispute:
         interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
         if interrupted:
-            user = interrupted.user_id
-            held = holdings(tx.entitlements.held_by([user], now).get(user, ()), now).get(interrupted.plan_code)
-            resumed = reinstate(interrupted, id=ids.entitlement(), held=held, now=now)
+            resumed = reopen_access(tx, interrupted, ids, now)
             if resumed:
                 tx.entitlements.add([resumed])
                 events.append(EntitlementRestored(entitlement=resumed, payment=granted))

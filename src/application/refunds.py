@@ -9,7 +9,7 @@ from application.messages import Letter, PaymentReturned, Price
 from application.ports.surroundings import Clock, Ids, Journal
 from application.ports.trail import TrailEntry
 from application.ports.work import Transaction, UnitOfWork
-from domain.entitlement import Entitlement, Revocation, holdings, revoke
+from domain.entitlement import Entitlement, Revocation, holdings, reinstate, revoke
 from domain.events import EntitlementRevoked, Event, PaymentRefunded, RefundCameFirst, RefundConflicted
 from domain.ids import EntitlementId, UserId
 from domain.payment import Payment, PaymentStatus, Refund
@@ -94,6 +94,13 @@ def end_access(tx: Transaction, living: Entitlement, ids: Ids, now: datetime) ->
     tx.entitlements.end(revocation.ended)
     tx.entitlements.add(revocation.moved)
     return revocation
+
+
+def reopen_access(tx: Transaction, interrupted: Entitlement, ids: Ids, now: datetime) -> Entitlement | None:
+    """The span that goes on after one that was interrupted; its user must be locked."""
+    among = tx.entitlements.of_user(interrupted.user_id)
+    held = holdings(among, now).get(interrupted.plan_code)
+    return reinstate(interrupted, id=ids.entitlement(), among=among, held=held, now=now)
 
 
 def _end(tx: Transaction, payment: Payment, ids: Ids, now: datetime) -> tuple[EntitlementRevoked | None, bool]:

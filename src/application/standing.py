@@ -8,8 +8,8 @@ from application.messages import AccessRestored, AccessSuspended, Letter, Messag
 from application.ports.surroundings import Clock, Ids, Journal
 from application.ports.trail import TrailEntry
 from application.ports.work import Transaction, UnitOfWork
-from application.refunds import concerned, end_access
-from domain.entitlement import Entitlement, holdings, reinstate
+from application.refunds import concerned, end_access, reopen_access
+from domain.entitlement import Entitlement
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded
 from domain.ids import EntitlementId
 from domain.invoice import Invoice
@@ -86,8 +86,7 @@ class FollowCharge:
         interrupted = tx.entitlements.get(suspended)
         if interrupted is None:
             return restored, []
-        held = holdings(tx.entitlements.held_by([interrupted.user_id], now).get(interrupted.user_id, ()), now)
-        resumed = reinstate(interrupted, id=self.ids.entitlement(), held=held.get(interrupted.plan_code), now=now)
+        resumed = reopen_access(tx, interrupted, self.ids, now)
         if resumed is None:
             return restored, []
         tx.entitlements.add([resumed])

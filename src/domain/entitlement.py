@@ -240,14 +240,34 @@ def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None,
 
 
 def reinstate(
-    interrupted: Entitlement, *, id: EntitlementId, held: Holding | None, now: datetime
+    interrupted: Entitlement, *, id: EntitlementId, among: Iterable[Entitlement], held: Holding | None, now: datetime
 ) -> Entitlement | None:
     """What was interrupted and must not have been: what was left of it, as `resume` has it; where nothing was, the span
-    as it was. Then it was over, or a clock that is ahead had taken it for over, and the others know better."""
+    as it was. Then it was over, or a clock that is ahead had taken it for over, and the others know better.
+
+    `among` is all that the user ever had. What has taken its place since comes first.
+    """
     if interrupted.revoked_at is None:
         return None
-    as_it_was = replace(interrupted, id=id, origin=interrupted.grant, moved_at=None, granted_at=now, revoked_at=None)
-    return resume(interrupted, id=id, held=held, now=now) or as_it_was
+    left = resume(interrupted, id=id, held=held, now=now)
+    if left is not None:
+        return left
+    starts_at = interrupted.starts_at
+    for other in sorted(among, key=lambda span: span.starts_at):
+        if other.plan_code == interrupted.plan_code and other.revoked_at is None and other.expires_at is not None:
+            ends_at = interrupted.duration.after(starts_at)
+            if starts_at < other.expires_at and (ends_at is None or other.starts_at < ends_at):
+                starts_at = other.expires_at
+    return replace(
+        interrupted,
+        id=id,
+        origin=interrupted.grant,
+        moved_at=None,
+        granted_at=now,
+        starts_at=starts_at,
+        expires_at=interrupted.duration.after(starts_at),
+        revoked_at=None,
+    )
 
 
 def _following_what_ends(held: Holding | None, now: datetime) -> datetime:

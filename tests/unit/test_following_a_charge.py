@@ -28,7 +28,7 @@ from domain.events import (
     PaymentPartlyRefunded,
     PaymentRefunded,
 )
-from domain.ids import ChargeId, EntitlementId
+from domain.ids import ChargeId, EntitlementId, PlanCode
 from domain.payment import Charge, DisputeState, Payment, PaymentStatus
 from tests.builders import (
     ALICE,
@@ -557,17 +557,43 @@ def test_nothing_is_left_of(different: dict[str, Any]) -> None:
     assert rest(entitlement(**different)) is None
 
 
-def test_where_nothing_is_left_the_span_is_put_back_as_it_was() -> None:
-    over = entitlement(revoked_at=NOON + 90 * DAY)
-    again = reinstate(over, id=EntitlementId("again"), held=None, now=NOON + 91 * DAY)
+def put_back(span: Entitlement, *others: Entitlement) -> Entitlement | None:
+    return reinstate(span, id=EntitlementId("again"), among=[span, *others], held=None, now=NOON + 91 * DAY)
 
-    assert again == replace(
+
+def other(starts_at: datetime, days: int, **different: Any) -> Entitlement:
+    return entitlement(id=EntitlementId("other"), starts_at=starts_at, expires_at=starts_at + days * DAY, **different)
+
+
+def test_where_nothing_is_left_the_span_is_put_back_as_it_was() -> None:
+    over = entitlement(FORTNIGHT, revoked_at=NOON + 90 * DAY)
+
+    assert put_back(over) == replace(
         over, id=EntitlementId("again"), origin=over.id, granted_at=NOON + 91 * DAY, revoked_at=None
     )
 
 
+@pytest.mark.parametrize(
+    ("others", "begins"),
+    [
+        pytest.param([other(NOON + DAY, 3)], NOON + 4 * DAY, id="one"),
+        pytest.param([other(NOON + DAY, 3), other(NOON + 5 * DAY, 3)], NOON + 8 * DAY, id="two, one after the other"),
+        pytest.param([other(NOON + DAY, 3, plan_code=PlanCode("silver"))], NOON, id="of another plan"),
+        pytest.param([other(NOON + DAY, 3, revoked_at=NOON + 2 * DAY)], NOON, id="that was ended"),
+        pytest.param([other(NOON + LONG, 3)], NOON, id="that begins where it ends"),
+        pytest.param([other(NOON - 3 * DAY, 3)], NOON, id="that ends where it begins"),
+        pytest.param([entitlement(FOR_LIFE, duration=LIFETIME, starts_at=NOON, expires_at=None)], NOON, id="for life"),
+    ],
+)
+def test_it_follows_what_has_taken_its_place_since(others: list[Entitlement], begins: datetime) -> None:
+    again = put_back(entitlement(FORTNIGHT, revoked_at=NOON + 90 * DAY), *others)
+
+    assert again is not None
+    assert (again.starts_at, again.expires_at) == (begins, begins + LONG)
+
+
 def test_what_was_never_interrupted_is_not_put_back() -> None:
-    assert reinstate(entitlement(), id=EntitlementId("again"), held=None, now=NOON) is None
+    assert put_back(entitlement()) is None
 
 
 @given(used=st.timedeltas(timedelta(0), LONG - SECOND), waited=st.timedeltas(-DAY, 400 * DAY))

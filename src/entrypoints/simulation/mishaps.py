@@ -116,6 +116,7 @@ class Mishaps:
         self.town.truth.restored = True
         self.town.store.rewind(max(self.town.oldest_backup, self.town.store.commits - lost))
         self.town.watch.rewound()
+        self.town.telegram.forget_who_asked()
         for service in self.town.services:
             self.town.restart_later(service, 30.0)
         self.town.world.after(60.0, lambda: self.town.compare(whole=True), "restored")

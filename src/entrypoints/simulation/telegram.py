@@ -287,6 +287,12 @@ class Telegram:
             self.violations.append(f"8: a refund of {charge_id} was asked for again, and nobody had looked")
         return GivenBack()  # also where it answers CHARGE_ALREADY_REFUNDED
 
+    def forget_who_asked(self) -> None:
+        """That a refund was asked for in vain was lost with the last commits, so that nobody can know that they must
+        look; money goes back once all the same."""
+        for charge in self.charges.values():
+            charge.asked_in_vain = False
+
     def _enter(self, charge: TelegramCharge, *, incoming: bool) -> None:
         partner: dict[str, Any] = {"type": "user", "transaction_type": "invoice_payment", "user": _person(charge.payer)}
         if incoming:

@@ -104,6 +104,7 @@ class Town:
         troubles = self.troubles
         status, reply = self.on_any("webhook", lambda service: service.telegram_webhook(body))
         self.watch.answered(body, status, undone=self.troubles > troubles)
+        self.watch.judged(body, reply)
         self.watch.no_secret(reply)
         return status, reply
 

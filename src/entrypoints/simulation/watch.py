@@ -66,8 +66,11 @@ class Watch:
             if not known and not any(row.kept.report.body == body for row in tables.inbox.rows.values()):
                 self._say(f"12: {key[1]} was answered 200 and is nowhere on disk")
 
-    def approved(self, payload: str) -> None:
-        """A pre-checkout was answered with a yes."""
+    def judged(self, body: bytes, reply: bytes) -> None:
+        """Where a pre-checkout is answered with a yes, that is on record by then; what a failover loses later was."""
+        if b"pre_checkout_query" not in body or not json.decode(reply).get("ok"):
+            return
+        payload = json.decode(body)["pre_checkout_query"]["invoice_payload"]
         offer = self.truth.offers.get(payload)
         row = None if offer is None else self.store.tables.invoices.rows.get(offer[0].invoice_id)
         if row is None or row.invoice.approved_at is None:
