@@ -317,6 +317,21 @@ def test_a_grant_is_given_and_ended_at_the_terminal(
     assert kept[0]["actor"] == "olga"
 
 
+def test_a_program_at_the_terminal_is_answered_as_over_the_api(
+    service: Service, telegram: SandboxServer, client: httpx.Client
+) -> None:
+    ada = newcomer(telegram)
+
+    granted = json.loads(service.run("grant", str(ada), "gold_1m", "--reason", "a gift", "--json").stdout)
+    (listed,) = client.get(f"/internal/v1/users/{ada}/entitlements").json()["entitlements"]
+    ended = json.loads(service.run("revoke", granted["entitlement_id"], "--reason", "a mistake", "--json").stdout)
+
+    assert granted == {**listed, "user_id": ada, "granted_by": granted["granted_by"], "reason": "a gift"}
+    assert (granted["active"], ended["active"]) == (True, False)
+    assert ended["entitlement_id"] == granted["entitlement_id"]
+    assert ended["revoked_at"]
+
+
 def test_what_can_not_be_decided_is_told_at_the_terminal(service: Service) -> None:
     nothing = service.run("revoke", "ent_none", "--reason", "x", check=False)
     wrong = here(service, "grant", "4714", "gold_1m", "--reason", "x", "--duration", "a while")

@@ -150,8 +150,16 @@ def test_an_older_backup_is_brought_to_the_newest_schema(idle: Service) -> None:
     idle.run("backup", "old.db")
     (idle.folder / "tollgram.db").unlink()
 
-    ran = idle.run("restore", "old.db")
+    told = json.loads(idle.run("restore", "old.db", "--json").stdout)
+    ran = idle.run("restore", "old.db", "--force")
 
+    assert told == {
+        "file": str(idle.folder / "old.db"),
+        "schema": newest_revision(),
+        "brought_from": "0005",
+        "kept_aside": None,
+        "reconciled": None,
+    }
     assert f"brought from schema 0005 to {newest_revision()}" in ran.stdout
     assert "tollgram reconcile" in ran.stdout
     assert "schema: " not in ran.stderr

@@ -133,8 +133,8 @@ def test_a_user_s_whole_story_is_on_one_page(service: Service, telegram: Sandbox
     ada = newcomer(telegram)
     buy(service, telegram, ada, "day_pass")
     short_by_a_star(service, telegram, ada)
-    gift = service.run("grant", str(ada), "gold_1m", "--reason", "sorry", "--by", "olga").stdout.split()[-1].rstrip(".")
-    service.run("revoke", gift, "--reason", "wrong one", "--by", "olga")
+    gift = asked(service, "grant", str(ada), "gold_1m", "--reason", "sorry", "--by", "olga")
+    service.run("revoke", gift["entitlement_id"], "--reason", "wrong one", "--by", "olga")
 
     page = service.run("user", str(ada)).stdout
     told = asked(service, "user", str(ada))

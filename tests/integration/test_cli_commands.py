@@ -260,6 +260,18 @@ class TestCatalogCheck:
         ]
         assert end.startswith("3 mistakes. ")
 
+    def test_programs_read_plans_and_mistakes(self, prepared: Service) -> None:
+        good = json.loads(here(prepared, "catalog", "check", "--json").stdout)
+        (prepared.folder / "other.toml").write_text(CATALOG.replace("75", "0"))
+        ran = here(prepared, "catalog", "check", "other.toml", "--json")
+        bad = json.loads(ran.stdout)
+
+        assert [plan["plan_code"] for plan in good["plans"]] == ["gold_1m", "day_pass", "founder", "pounds_only"]
+        assert good["plans"][0]["prices"] == {"GBP": 2500, "XTR": 1250}
+        assert good["mistakes"] == []
+        assert (ran.exit_code, ran.stderr, bad["plans"]) == (1, "", [])
+        assert only(bad["mistakes"]).startswith("plans.day_pass.prices.XTR: ")
+
     def test_a_missing_one_is_told(self, prepared: Service) -> None:
         ran = here(prepared, "catalog", "check", "missing.toml")
 

@@ -262,6 +262,10 @@ def test_events_are_listed_and_replayed_at_the_terminal(
     last = str(newest(service))
     assert here(service, "events", "list", "--after", last).stdout == "There are no such events.\n"
     assert "from now on" in here(service, "events", "enable", endpoint.url, "--skip").stdout
+    told = json.loads(here(service, "events", "replay", endpoint.url, "--after", last, "--json").stdout)
+    assert (told["address"], told["events"]) == (endpoint.url, 0)
+    again = json.loads(here(service, "events", "enable", endpoint.url, "--json").stdout)
+    assert again == {"endpoint": told["endpoint"], "address": endpoint.url, "waiting": 0}
 
 
 def test_no_secret_of_an_endpoint_is_in_the_log(service: Service) -> None:

@@ -1,5 +1,6 @@
 """Money is given back once, whatever gets lost on the way, and access ends when the provider has confirmed."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -255,6 +256,27 @@ def test_quarantine_is_listed_and_resolved_at_the_terminal(desk: Service, telegr
     back = desk.run("quarantine", "refund", ids[users[1]], "--reason", "a mistake")
     assert "Given back: 7 ⭐" in back.stdout
     assert refunded(desk, users[1])
+
+
+def test_a_program_at_the_terminal_reads_what_became_of_a_payment(desk: Service, telegram: SandboxServer) -> None:
+    users = [newcomer(telegram) for _ in range(2)]
+    for user in users:
+        telegram.pay(user, invoice_for(desk, user)["telegram_message_id"], amount=7, forge_at="payment")
+    settled(telegram)
+    granted_id, returned_id = (payment_of(desk, user_id=user)["payment_id"] for user in users)
+    _, paid = bought(desk, telegram)
+    assert paid.charge_id
+
+    def told(*command: str) -> Any:
+        return json.loads(desk.run(*command, "--reason", "a test", "--json").stdout)
+
+    granted, returned = told("quarantine", "grant", granted_id), told("quarantine", "refund", returned_id)
+    refund = told("refund", paid.charge_id)
+
+    assert [answer["status"] for answer in (granted, returned, refund)] == ["granted", "refunded", "refunded"]
+    assert granted == payment_of(desk, user_id=users[0])
+    assert returned == payment_of(desk, user_id=users[1])
+    assert refund == payment_of(desk, charge_id=paid.charge_id)
 
 
 def test_an_empty_quarantine_says_so(telegram: SandboxServer, tmp_path: Path) -> None:

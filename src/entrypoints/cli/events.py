@@ -73,7 +73,7 @@ def list_endpoints(*, as_json: bool) -> int:
     return FAILED if any(state and state.disabled_at for _, state, _, _ in rows) else WORKED
 
 
-def replay(name: str, *, after: int, until: int) -> int:
+def replay(name: str, *, after: int, until: int, as_json: bool) -> int:
     """Have events pushed once more by the running service."""
     with workplace() as container:
         endpoint = _endpoint(container, name)
@@ -81,15 +81,21 @@ def replay(name: str, *, after: int, until: int) -> int:
             again = container.replay_events()(endpoint, after=after, until=until)
         except Conflict as conflict:
             raise CommandError(str(conflict), f"Run: tollgram events enable {endpoint.id}") from None
+    if as_json:
+        show_json({"endpoint": endpoint.id, "address": shown(endpoint), "events": again})
+        return WORKED
     say(f"{again} events will be pushed again to {shown(endpoint)}, each under the same webhook-id as before.")
     return WORKED
 
 
-def enable(name: str, *, skip: bool) -> int:
+def enable(name: str, *, skip: bool, as_json: bool) -> int:
     """Have the running service push to it again."""
     with workplace() as container:
         endpoint = _endpoint(container, name)
         waiting = container.enable_endpoint()(endpoint, skip=skip)
+    if as_json:
+        show_json({"endpoint": endpoint.id, "address": shown(endpoint), "waiting": waiting})
+        return WORKED
     say(
         f"{shown(endpoint)} is pushed to from now on."
         if skip

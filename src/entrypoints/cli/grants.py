@@ -8,11 +8,12 @@ from domain.ids import EntitlementId, UserId
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
 from entrypoints.cli.moments import to_the_second
 from entrypoints.cli.refund import who
-from entrypoints.cli.terminal import say
+from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.workplace import workplace
+from entrypoints.http.access_shapes import ServiceEntitlement
 
 
-def grant(user_id: int, plan_code: str, *, reason: str, actor: str | None, duration: str | None) -> int:
+def grant(user_id: int, plan_code: str, *, reason: str, actor: str | None, duration: str | None, as_json: bool) -> int:
     """Give it, and say from when and until when."""
     gift = Gift(user_id=UserId(user_id), plan_code=plan_code, reason=reason, duration=_duration(duration))
     with workplace() as container:
@@ -20,11 +21,15 @@ def grant(user_id: int, plan_code: str, *, reason: str, actor: str | None, durat
             granted = container.grant_by_hand()(gift, actor=actor or who())
         except AlreadyEntitled as refusal:
             raise CommandError(str(refusal), "Nothing was changed: nothing can follow that.") from None
-    say(f"Granted: {_told(granted)}. It is {granted.id}.")
+    if as_json:
+        # As the API answers: as it was at that moment.
+        show_json(ServiceEntitlement.shown(granted, granted.granted_at))
+    else:
+        say(f"Granted: {_told(granted)}. It is {granted.id}.")
     return WORKED
 
 
-def revoke(entitlement_id: str, *, reason: str, actor: str | None) -> int:
+def revoke(entitlement_id: str, *, reason: str, actor: str | None, as_json: bool) -> int:
     """End it, and say what has ended."""
     with workplace() as container:
         try:
@@ -35,6 +40,9 @@ def revoke(entitlement_id: str, *, reason: str, actor: str | None) -> int:
             ) from None
         with container.work().look() as tx:
             left = [row for row in tx.entitlements.of_user(ended.user_id) if row.held(now)]
+    if as_json:
+        show_json(ServiceEntitlement.shown(ended, now))
+        return WORKED
     say(f"Ended: {ended.plan_code} of user {ended.user_id}, at {to_the_second(ended.ends_at or now)}.")
     for row in sorted(left, key=lambda row: row.starts_at):
         say(f"They still hold {_told(row)} ({row.id}).")

@@ -16,6 +16,7 @@ from entrypoints.cli.moments import to_the_minute, to_the_second
 from entrypoints.cli.refund import carried_out, who
 from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.workplace import workplace
+from entrypoints.http.payment_shapes import ServicePayment
 
 PAGE = 200
 HOW_TO_DECIDE = (
@@ -45,7 +46,9 @@ def list_quarantine(*, as_json: bool) -> int:
     return WORKED
 
 
-def grant(payment_id: str, *, reason: str, actor: str | None, plan_code: str | None, user_id: int | None) -> int:
+def grant(
+    payment_id: str, *, reason: str, actor: str | None, plan_code: str | None, user_id: int | None, as_json: bool
+) -> int:
     """Open the door, and say for whom and until when."""
     with workplace() as container:
         user = None if user_id is None else UserId(user_id)
@@ -54,17 +57,19 @@ def grant(payment_id: str, *, reason: str, actor: str | None, plan_code: str | N
         )
         with container.work().look() as tx:
             opened = tx.entitlements.living_of(payment.id)
-    if opened:
+    if as_json:
+        show_json(ServicePayment.of(payment, opened.id if opened else None))
+    elif opened:
         until = "for life" if opened.expires_at is None else f"until {to_the_second(opened.expires_at)}"
         say(f"Granted: {opened.plan_code} for user {opened.user_id}, {until}.")
     return WORKED
 
 
-def refund(payment_id: str, *, reason: str, actor: str | None) -> int:
+def refund(payment_id: str, *, reason: str, actor: str | None, as_json: bool) -> int:
     """Order it, carry it out, and say what came of it."""
     with workplace() as container:
         payment = container.refund_quarantined()(PaymentId(payment_id), reason=reason, actor=actor or who())
-        return carried_out(container, payment)
+        return carried_out(container, payment, as_json=as_json)
 
 
 def show_waiting(waiting: Sequence[Payment]) -> None:

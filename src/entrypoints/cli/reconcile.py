@@ -24,6 +24,14 @@ BACKLOG_PAUSE_S = 0.2
 
 def reconcile(*, since: str | None, dry_run: bool, as_json: bool) -> int:
     """Compare, repair, and tell."""
+    code, told = reconciled(since=since, dry_run=dry_run, quiet=as_json)
+    if as_json:
+        show_json(told)
+    return code
+
+
+def reconciled(*, since: str | None, dry_run: bool, quiet: bool) -> tuple[int, dict[str, Any]]:
+    """The exit code, and what programs are told; people are told meanwhile, unless it is `quiet`."""
     from_then_on = read_moment("--since", since)
     told: dict[str, Any] = {}
     unwell = False
@@ -34,7 +42,7 @@ def reconcile(*, since: str | None, dry_run: bool, as_json: bool) -> int:
         known = _known_lengths(container)
         for ledger, compare in _ledgers(container, from_then_on, dry_run=dry_run):
             try:
-                with progress(ledger, "entries", quiet=as_json) as step:
+                with progress(ledger, "entries", quiet=quiet) as step:
                     findings = compare(_counted(step, known.get(ledger)))
             except ProviderUnavailable as problem:
                 unwell = True
@@ -43,19 +51,17 @@ def reconcile(*, since: str | None, dry_run: bool, as_json: bool) -> int:
                 continue
             unwell = unwell or findings.unexplained > 0
             told[ledger] = msgspec.to_builtins(findings)
-            if not as_json:
+            if not quiet:
                 _show(findings, dry_run=dry_run)
-        waiting = 0 if dry_run else _settle(container, quiet=as_json)
-    if as_json:
-        show_json({"ledgers": told, "waiting": waiting})
-    elif waiting:
+        waiting = 0 if dry_run else _settle(container, quiet=quiet)
+    if waiting and not quiet:
         tell(
             f"{waiting} reports wait still, or were given up.",
             "The service goes on with those that wait; the log says what stands in the way.",
         )
-    elif not dry_run:
+    elif not dry_run and not quiet:
         say("Everything found is settled.")
-    return FAILED if unwell or waiting else WORKED
+    return FAILED if unwell or waiting else WORKED, {"ledgers": told, "waiting": waiting}
 
 
 def _ledgers(

@@ -11,9 +11,10 @@ from domain.ids import ChargeId
 from domain.payment import Payment, PaymentStatus
 from domain.returning import can_be_given_back
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
-from entrypoints.cli.terminal import say, tell
+from entrypoints.cli.terminal import say, show_json, tell
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container
+from entrypoints.http.payment_shapes import ServicePayment
 
 WAIT_S = 20.0
 LOOKED_AT = 50
@@ -27,7 +28,7 @@ _AT_THE_PROVIDER = (
 )
 
 
-def refund(charge_id: str, *, reason: str, actor: str | None, outside: bool) -> int:
+def refund(charge_id: str, *, reason: str, actor: str | None, outside: bool, as_json: bool) -> int:
     """Order it, carry it out, and say what came of it."""
     with workplace() as container:
         payment = _payment(container, charge_id)
@@ -38,7 +39,7 @@ def refund(charge_id: str, *, reason: str, actor: str | None, outside: bool) -> 
             payment = container.order_refund()(payment.id, reason=reason, asked_by=actor or who(), outside=outside)
         except Conflict as conflict:
             raise CommandError(str(conflict), "Nothing was changed.") from None
-        return carried_out(container, payment)
+        return carried_out(container, payment, as_json=as_json)
 
 
 def who() -> str:
@@ -49,7 +50,31 @@ def who() -> str:
         return "command line"
 
 
-def carried_out(container: Container, payment: Payment) -> int:
+def carried_out(container: Container, payment: Payment, *, as_json: bool) -> int:
+    """Say what came of what is ordered; 1 where the provider refused."""
+    payment = _followed(container, payment)
+    if as_json:
+        payment, opened = container.show_payment()(payment.id)
+        show_json(ServicePayment.of(payment, opened))
+    what = f"{payment.charge.paid} of user {payment.charge.payer}"
+    match payment.status:
+        case PaymentStatus.REFUNDED:
+            ended = " The access that it paid for has ended." if payment.quarantine_reason is None else ""
+            said = f"Given back: {what}.{ended}"
+        case PaymentStatus.REFUND_PENDING:
+            said = f"Ordered: {what}. The provider has not confirmed it yet; the service goes on asking."
+        case _:
+            tell(
+                f"Not given back: {what}. The provider refused: {_refusal(container, payment)}",
+                f"The payment is {payment.status} as before. Once the cause is mended, run it again.",
+            )
+            return FAILED
+    if not as_json:
+        say(said)
+    return WORKED
+
+
+def _followed(container: Container, payment: Payment) -> Payment:
     """Carry out what is ordered until this one has ended, or it takes too long; a running service may do it as well."""
     until = time.monotonic() + WAIT_S
     charge = payment.charge
@@ -58,21 +83,7 @@ def carried_out(container: Container, payment: Payment) -> int:
             time.sleep(0.2)
         with container.work().look() as tx:
             payment = tx.payments.of([charge.key])[charge.key]
-    what = f"{charge.paid} of user {charge.payer}"
-    match payment.status:
-        case PaymentStatus.REFUNDED:
-            ended = " The access that it paid for has ended." if payment.quarantine_reason is None else ""
-            say(f"Given back: {what}.{ended}")
-            return WORKED
-        case PaymentStatus.REFUND_PENDING:
-            say(f"Ordered: {what}. The provider has not confirmed it yet; the service goes on asking.")
-            return WORKED
-        case _:
-            tell(
-                f"Not given back: {what}. The provider refused: {_refusal(container, payment)}",
-                f"The payment is {payment.status} as before. Once the cause is mended, run it again.",
-            )
-            return FAILED
+    return payment
 
 
 def _refusal(container: Container, payment: Payment) -> str:

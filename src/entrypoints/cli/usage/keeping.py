@@ -36,12 +36,15 @@ def backup(path: Path, force: bool, as_json: bool) -> int:
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Also in place of a database that is not empty, which is kept aside.")
 @click.option("--reconcile", "then_reconcile", is_flag=True, help="Then find in the providers' ledgers what it lacks.")
+@for_programs(
+    "For programs: file, schema, brought_from, kept_aside, and reconciled, which is as reconcile has it, or null."
+)
 @plainly
-def restore(path: Path, force: bool, then_reconcile: bool) -> int:
+def restore(path: Path, force: bool, then_reconcile: bool, as_json: bool) -> int:
     """Put the database of FILE in place, brought to the newest schema. The service must not run."""
     from entrypoints.cli.restore import restore
 
-    return restore(path, force=force, then_reconcile=then_reconcile)
+    return restore(path, force=force, then_reconcile=then_reconcile, as_json=as_json)
 
 
 COMMANDS = (reconcile, backup, restore)

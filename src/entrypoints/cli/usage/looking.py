@@ -120,23 +120,25 @@ def list_endpoints(as_json: bool) -> int:
     default=2**53 - 1,
     help="End with this number; otherwise with the newest.",
 )
+@for_programs("For programs: endpoint, address, and events, how many will be pushed again.")
 @plainly
-def replay_events(endpoint: str, after: int, until: int) -> int:
+def replay_events(endpoint: str, after: int, until: int, as_json: bool) -> int:
     """Push events to ENDPOINT once more: what it had, and what was given up."""
     from entrypoints.cli.events import replay
 
-    return replay(endpoint, after=after, until=until)
+    return replay(endpoint, after=after, until=until, as_json=as_json)
 
 
 @events.command("enable", epilog=EXIT_CODES)
 @click.argument("endpoint")
 @click.option("--skip", is_flag=True, help="Let go of all that waits for it, and begin with what happens from now on.")
+@for_programs("For programs: endpoint, address, and waiting, how many events wait for it.")
 @plainly
-def enable_endpoint(endpoint: str, skip: bool) -> int:
+def enable_endpoint(endpoint: str, skip: bool, as_json: bool) -> int:
     """Push to ENDPOINT again, which was disabled after three days of failures or by its own answer 410."""
     from entrypoints.cli.events import enable
 
-    return enable(endpoint, skip=skip)
+    return enable(endpoint, skip=skip, as_json=as_json)
 
 
 COMMANDS = (user, payments, events)

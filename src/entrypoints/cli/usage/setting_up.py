@@ -30,12 +30,13 @@ def catalog() -> None:
 
 @catalog.command("check", epilog="Exit codes: 0 no mistakes, 1 there are some, or it can't be read.")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
+@for_programs("For programs: file, plans, and mistakes, each with its place.")
 @plainly
-def check_catalog(path: Path | None) -> int:
+def check_catalog(path: Path | None, as_json: bool) -> int:
     """Validate a catalog and tell every mistake in it, each with its place."""
     from entrypoints.cli.catalog import check
 
-    return check(path)
+    return check(path, as_json=as_json)
 
 
 @click.group(epilog=EXIT_CODES)
