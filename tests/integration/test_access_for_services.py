@@ -337,7 +337,10 @@ def test_what_can_not_be_decided_is_told_at_the_terminal(service: Service) -> No
     wrong = here(service, "grant", "4714", "gold_1m", "--reason", "x", "--duration", "a while")
 
     assert (nothing.returncode, nothing.stdout) == (1, "")
-    assert nothing.stderr.startswith("There is no such entitlement.\n")
+    assert nothing.stderr.splitlines() == [
+        "There is no such entitlement.",
+        "Its id begins with ent_; tollgram user ID shows those of a user.",
+    ]
     assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("--duration: 'a while' is not")
 

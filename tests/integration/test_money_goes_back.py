@@ -232,7 +232,9 @@ def test_a_charge_is_given_back_at_the_terminal(desk: Service, telegram: Sandbox
     assert refunded(desk, ada)
     again = desk.run("refund", paid.charge_id, "--reason", "again", check=False)
     assert again.returncode == 1
-    assert "given back already" in again.stderr
+    what, remedy = again.stderr.splitlines()
+    assert "given back already" in what
+    assert remedy.startswith("Nothing was changed. How it stands: tollgram payments --charge pay_")
     unknown = desk.run("refund", "nobody's", "--reason", "x", check=False)
     assert "There is no payment of charge" in unknown.stderr
 
@@ -277,6 +279,33 @@ def test_a_program_at_the_terminal_reads_what_became_of_a_payment(desk: Service,
     assert granted == payment_of(desk, user_id=users[0])
     assert returned == payment_of(desk, user_id=users[1])
     assert refund == payment_of(desk, charge_id=paid.charge_id)
+
+
+def test_what_can_not_be_decided_names_the_command_that_helps(desk: Service, telegram: SandboxServer) -> None:
+    _, paid = bought(desk, telegram)
+    payment_id = payment_of(desk, charge_id=paid.charge_id)["payment_id"]
+    sent = invoice_for(desk, user := newcomer(telegram))
+    telegram.pay(user, sent["telegram_message_id"], amount=7, forge_at="payment")
+    settled(telegram)
+    waiting = payment_of(desk, user_id=user)["payment_id"]
+
+    def told(*command: str) -> list[str]:
+        ran = desk.run(*command, "--reason", "x", check=False)
+        assert (ran.returncode, ran.stdout) == (1, "")
+        return ran.stderr.splitlines()
+
+    assert told("quarantine", "grant", "pay_none") == [
+        "There is no such payment.",
+        "Its id begins with pay_; those that wait: tollgram quarantine",
+    ]
+    assert told("quarantine", "refund", payment_id) == [
+        "This payment is not in quarantine; it is granted.",
+        f"Nothing was changed. How it stands: tollgram payments --charge {payment_id}",
+    ]
+    assert told("quarantine", "grant", waiting, "--plan", "platinum") == [
+        "There is no plan 'platinum'.",
+        "To see which plans there are, run: tollgram catalog check",
+    ]
 
 
 def test_an_empty_quarantine_says_so(telegram: SandboxServer, tmp_path: Path) -> None:

@@ -1,11 +1,23 @@
 """Errors as a person at a terminal reads them: what, then what to do."""
 
+from collections.abc import Mapping
+
 from adapters.catalog_file import CatalogError
-from domain.errors import Refusal, Unavailable
+from domain.errors import AlreadyEntitled, Conflict, InvalidRequest, NotFound, Refusal, Unavailable, UnknownPlan
 from entrypoints.cli.terminal import tell
 from entrypoints.settings import SettingsError
 
 WORKED, FAILED, WRONG = 0, 1, 2
+ASK_THE_DOCTOR = "To find out more, run: tollgram doctor"
+NEXT_STEPS: Mapping[str, str] = {
+    NotFound.code: "To see what there is: tollgram payments, tollgram quarantine, tollgram user ID",
+    UnknownPlan.code: "To see which plans there are, run: tollgram catalog check",
+    Conflict.code: "Nothing was changed. How it stands: tollgram payments --charge PAYMENT",
+    AlreadyEntitled.code: "Nothing was changed. What they hold: tollgram user ID",
+    InvalidRequest.code: "Nothing was changed. What can be typed: the command with --help",
+}
+"""What to do about a refusal, by its public code; whoever knows what was looked for says it better. About others, such
+as a provider that is away, the doctor knows."""
 
 
 class CommandError(Exception):
@@ -27,9 +39,9 @@ def code_of(error: Exception) -> int:
         case CommandError():
             return _told(str(error), error.remedy, error.code)
         case Unavailable():
-            return _told(f"{error} {reason_of(error)}".strip(), "To find out more, run: tollgram doctor", FAILED)
+            return _told(f"{error} {reason_of(error)}".strip(), ASK_THE_DOCTOR, FAILED)
         case Refusal():
-            return _told(str(error), "To find out more, run: tollgram doctor", FAILED)
+            return _told(str(error), NEXT_STEPS.get(error.code, ASK_THE_DOCTOR), FAILED)
         case OSError(strerror=str(words), filename=str(path)):
             return _told(f"{path}: {words}.", "Is this the right folder, and may you write there?", FAILED)
         case _:

@@ -20,7 +20,9 @@ def grant(user_id: int, plan_code: str, *, reason: str, actor: str | None, durat
         try:
             granted = container.grant_by_hand()(gift, actor=actor or who())
         except AlreadyEntitled as refusal:
-            raise CommandError(str(refusal), "Nothing was changed: nothing can follow that.") from None
+            raise CommandError(
+                str(refusal), f"Nothing was changed: nothing can follow that. What they hold: tollgram user {user_id}"
+            ) from None
     if as_json:
         # As the API answers: as it was at that moment.
         show_json(ServiceEntitlement.shown(granted, granted.granted_at))
@@ -36,7 +38,7 @@ def revoke(entitlement_id: str, *, reason: str, actor: str | None, as_json: bool
             ended, now = container.revoke_by_hand()(EntitlementId(entitlement_id), reason=reason, actor=actor or who())
         except NotFound as refusal:
             raise CommandError(
-                str(refusal), "Its id begins with ent_; the API's list of a user's entitlements has it."
+                str(refusal), "Its id begins with ent_; tollgram user ID shows those of a user."
             ) from None
         with container.work().look() as tx:
             left = [row for row in tx.entitlements.of_user(ended.user_id) if row.held(now)]

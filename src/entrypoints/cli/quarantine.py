@@ -1,16 +1,18 @@
 """`tollgram quarantine list | grant | refund`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.text import Text
 
 from application.ports.pages import Page
 from application.ports.payments import PaymentFilter
+from domain.errors import Conflict, InvalidRequest, NotFound
 from domain.ids import PaymentId, UserId
 from domain.payment import Payment, PaymentStatus
 from domain.returning import can_be_given_back
-from entrypoints.cli.failure import WORKED
+from entrypoints.cli.failure import WORKED, WRONG, CommandError
 from entrypoints.cli.listing import Listing
 from entrypoints.cli.moments import to_the_minute, to_the_second
 from entrypoints.cli.refund import carried_out, who
@@ -50,7 +52,7 @@ def grant(
     payment_id: str, *, reason: str, actor: str | None, plan_code: str | None, user_id: int | None, as_json: bool
 ) -> int:
     """Open the door, and say for whom and until when."""
-    with workplace() as container:
+    with workplace() as container, _next_step(payment_id):
         user = None if user_id is None else UserId(user_id)
         payment = container.grant_quarantined()(
             PaymentId(payment_id), reason=reason, actor=actor or who(), plan_code=plan_code, user_id=user
@@ -67,7 +69,7 @@ def grant(
 
 def refund(payment_id: str, *, reason: str, actor: str | None, as_json: bool) -> int:
     """Order it, carry it out, and say what came of it."""
-    with workplace() as container:
+    with workplace() as container, _next_step(payment_id):
         payment = container.refund_quarantined()(PaymentId(payment_id), reason=reason, actor=actor or who())
         return carried_out(container, payment, as_json=as_json)
 
@@ -88,6 +90,23 @@ def show_waiting(waiting: Sequence[Payment]) -> None:
             below=[payment.id],
         )
     listing.show()
+
+
+@contextmanager
+def _next_step(payment_id: str) -> Iterator[None]:
+    """Says what to type next where the payment is none of those that wait, or another plan is meant."""
+    try:
+        yield
+    except NotFound as refusal:
+        raise CommandError(str(refusal), "Its id begins with pay_; those that wait: tollgram quarantine") from None
+    except Conflict as refusal:
+        raise CommandError(
+            str(refusal), f"Nothing was changed. How it stands: tollgram payments --charge {payment_id}"
+        ) from None
+    except InvalidRequest as refusal:
+        raise CommandError(
+            str(refusal), "Name the plan: --plan PLAN. To see which there are, run: tollgram catalog check", WRONG
+        ) from None
 
 
 def _in_json(payment: Payment) -> dict[str, Any]:

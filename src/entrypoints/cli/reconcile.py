@@ -11,7 +11,7 @@ import msgspec
 from application.reconciliation import STRIPE
 from domain.errors import ProviderUnavailable
 from domain.findings import Findings
-from entrypoints.cli.failure import FAILED, WORKED
+from entrypoints.cli.failure import ASK_THE_DOCTOR, FAILED, WORKED
 from entrypoints.cli.moments import read_moment
 from entrypoints.cli.progress import Step, progress
 from entrypoints.cli.terminal import say, show_json, tell
@@ -47,7 +47,7 @@ def reconciled(*, since: str | None, dry_run: bool, quiet: bool) -> tuple[int, d
             except ProviderUnavailable as problem:
                 unwell = True
                 told[ledger] = {"error": str(problem)}
-                tell(f"{ledger}: could not be read: {problem}", "To find out more, run: tollgram doctor")
+                tell(f"{ledger}: could not be read: {problem}", ASK_THE_DOCTOR)
                 continue
             unwell = unwell or findings.unexplained > 0
             told[ledger] = msgspec.to_builtins(findings)

@@ -38,7 +38,9 @@ def refund(charge_id: str, *, reason: str, actor: str | None, outside: bool, as_
         try:
             payment = container.order_refund()(payment.id, reason=reason, asked_by=actor or who(), outside=outside)
         except Conflict as conflict:
-            raise CommandError(str(conflict), "Nothing was changed.") from None
+            raise CommandError(
+                str(conflict), f"Nothing was changed. How it stands: tollgram payments --charge {payment.id}"
+            ) from None
         return carried_out(container, payment, as_json=as_json)
 
 
@@ -101,7 +103,8 @@ def _payment(container: Container, charge_id: str) -> Payment:
     if not found:
         raise CommandError(
             f"There is no payment of charge {charge_id!r}.",
-            "It is the provider's id of the charge: telegram_payment_charge_id, or Stripe's pi_…",
+            "It is the provider's id of the charge: telegram_payment_charge_id, or Stripe's pi_…; "
+            "tollgram payments --user ID --json has it as charge_id.",
         )
     if len(found) > 1:
         raise CommandError(

@@ -10,7 +10,7 @@ from adapters.telegram.limits import BeyondLimits
 from adapters.telegram.texts import Texts
 from adapters.telegram.webhook import BotApiWebhook, WebhookInfo
 from domain.ids import BotName
-from entrypoints.cli.failure import FAILED, WORKED, WRONG, CommandError
+from entrypoints.cli.failure import ASK_THE_DOCTOR, FAILED, WORKED, WRONG, CommandError
 from entrypoints.cli.terminal import say, show_json, tell
 from entrypoints.settings import TELEGRAM_API, Settings, SettingsError
 
@@ -28,7 +28,7 @@ def set_webhook(only: str | None) -> int:
             webhook.set_my_commands(Texts(support_contact=settings.support_contact))
             say(f"{name}: updates go to {address}")
         except (BotApiError, BeyondLimits) as problem:
-            tell(f"{name}: not set: {problem}", "To find out more, run: tollgram doctor")
+            tell(f"{name}: not set: {problem}", ASK_THE_DOCTOR)
             worst = FAILED
     return worst
 
@@ -43,7 +43,7 @@ def webhook_info(only: str | None, *, as_json: bool) -> int:
             info = webhook.info()
         except BotApiError as problem:
             told[name] = {"error": str(problem)}
-            tell(f"{name}: {problem}", "To find out more, run: tollgram doctor")
+            tell(f"{name}: {problem}", ASK_THE_DOCTOR)
             worst = FAILED
             continue
         told[name] = _in_json(info, expected)
@@ -62,7 +62,7 @@ def delete_webhook(only: str | None) -> int:
             webhook.delete()
             say(f"{name}: no webhook any more; updates wait at Telegram for a day")
         except BotApiError as problem:
-            tell(f"{name}: not deleted: {problem}", "To find out more, run: tollgram doctor")
+            tell(f"{name}: not deleted: {problem}", ASK_THE_DOCTOR)
             worst = FAILED
     return worst
 
