@@ -1,5 +1,9 @@
-"""Lines of the audit trail as operators read them."""
+"""Lines of the audit trail and messages to users as operators read them."""
 
+import re
+from typing import Final
+
+from application.books import LetterShown
 from application.ports.trail import TrailEntry
 from domain.invoice import Objection
 
@@ -23,6 +27,7 @@ BECAUSE = {
 }
 """Why money may not move, or why money that moved opened nothing."""
 
+_WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _KINDS = {
     "invoice_issued": "invoice issued",
     "invoice_cancelled": "invoice cancelled",
@@ -45,6 +50,14 @@ def told(entry: TrailEntry) -> str:
     if entry.actor:
         words += f" by {entry.actor}"
     return f"{words}: {entry.note}" if entry.note else words
+
+
+def told_of_letter(letter: LetterShown) -> str:
+    """What was said, and whether it has arrived at Telegram."""
+    what, problem = _WORD.sub(" ", letter.kind).lower(), f": {letter.problem}" if letter.problem else ""
+    if letter.given_up_at:
+        return f"message not sent, {what}{problem}"
+    return f"message sent, {what}" if letter.sent_at else f"message waits to be sent, {what}{problem}"
 
 
 def _what(entry: TrailEntry) -> str:

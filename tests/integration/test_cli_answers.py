@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.buying import buy, invoice_for, newcomer, pay
 from tests.integration.sandbox_server import SandboxServer
-from tests.integration.service import Service, only
+from tests.integration.service import Service, eventually, only
 from tests.template import template
 
 COLUMNS = 80
@@ -146,13 +146,63 @@ def test_a_user_s_whole_story_is_on_one_page(service: Service, telegram: Sandbox
     assert [payment["status"] for payment in told["payments"]] == ["quarantined", "granted"]
     assert [payment["quarantine_reason"] for payment in told["quarantine"]] == ["amount_mismatch"]
     assert told["events"][0]["kind"] == "entitlement_revoked"
-    assert set(told) == {"user_id", "entitlements", "payments", "quarantine", "events"}
+    assert set(told) == {
+        "user_id", "known", "person", "entitlements", "payments", "quarantine", "events", "messages",
+    }  # fmt: skip
 
 
-def test_a_user_whom_nobody_knows_is_told_so(service: Service) -> None:
-    assert service.run("user", "424242").stdout == (
-        "Nobody with the id 424242 has ever bought here, or been given anything.\n"
-    )
+def test_a_user_whom_nobody_knows_is_1_as_a_charge_is(service: Service) -> None:
+    ran = service.run("user", "424242", check=False)
+    what, remedy = ran.stderr.splitlines()
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert what == "Nobody with the id 424242 has ever talked to the bot, bought here, or been given anything."
+    assert "tollgram user NAME" in remedy
+    assert asked(service, "user", "424242")["known"] is False
+
+
+def test_who_has_only_talked_to_the_bot_is_found_by_name_and_shown_what_they_were_told(
+    service: Service, telegram: SandboxServer
+) -> None:
+    one, other = (telegram.create_user(name)["id"] for name in ("Wilhelmina Alder", "Wilhelmina Birch"))
+    for user in (one, other):
+        telegram.say(user, "/start")
+    alder = eventually(lambda: service.run("user", "wilhelmina alder", check=False).stdout)
+    both = eventually(lambda: len(asked(service, "user", "Wilhelmina")["found"]) == 2)
+    several = service.run("user", "Wilhelmina", check=False)
+    nobody = service.run("user", "Wilhelmina Cedar", check=False)
+
+    assert both
+    assert alder.splitlines()[0].startswith(f"User {one}, Wilhelmina Alder")
+    assert "message sent, welcome" in service.run("user", str(one)).stdout
+    assert [letter["kind"] for letter in asked(service, "user", str(one))["messages"]] == ["Welcome"]
+    assert several.returncode == 1
+    assert {line.split()[0] for line in several.stdout.splitlines()[1:]} == {str(one), str(other)}
+    assert several.stderr.splitlines()[1] == "Choose one: tollgram user ID"
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert nobody.stderr.startswith("Nobody is found by 'Wilhelmina Cedar'.\n")
+
+
+def test_a_user_is_found_by_what_they_paid(service: Service, telegram: SandboxServer) -> None:
+    ada = newcomer(telegram)
+    charge = short_by_a_star(service, telegram, ada)
+    payment = only(asked(service, "payments", "--user", str(ada)))
+
+    assert [asked(service, "user", id)["user_id"] for id in (charge, payment["payment_id"])] == [ada, ada]
+
+
+def test_a_charge_is_found_by_the_payment_provider_s_own_id_as_well(service: Service, telegram: SandboxServer) -> None:
+    ada = newcomer(telegram)
+    buy(service, telegram, ada, "pounds_only")
+    payment = only(asked(service, "payments", "--user", str(ada)))
+    assert payment["provider_charge_id"].startswith("ch_")
+
+    story = only(asked(service, "payments", "--charge", payment["provider_charge_id"]))
+    unknown = service.run("payments", "--charge", "ch_never_heard_of", check=False)
+
+    assert story["payment"] == payment
+    assert unknown.returncode == 1
+    assert "try the pi_…" in unknown.stdout
 
 
 def test_on_a_terminal_of_80_columns_rows_stay_rows_and_ids_stay_whole(

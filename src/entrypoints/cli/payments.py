@@ -24,6 +24,7 @@ from entrypoints.container import Container
 from entrypoints.http.payment_shapes import PaymentEvent, ServicePayment
 
 PAGE = 200
+CHARGE_AT_STRIPE = "ch_"
 _STYLES = {
     PaymentStatus.GRANTED: "green",
     PaymentStatus.QUARANTINED: "yellow",
@@ -89,7 +90,11 @@ def show_payments(payments: list[Payment]) -> None:
 def explain_charge(named: str, *, as_json: bool) -> int:
     """One sentence, what to do, and the steps that led there; 1 where nobody told us of it."""
     with workplace() as container:
-        stories = container.tell_charge()(named)
+        tell_charge = container.tell_charge()
+        stories = list(tell_charge(named))
+        if not any(story.known for story in stories) and (paid := container.register().charged(named)):
+            # The provider's own second id, such as Stripe's ch_…, stands beside the one that the story is kept under.
+            stories = [story for payment in paid for story in tell_charge(payment.id)]
         waiting = container.database().inbox_pending() + container.database().inbox_given_up()
     known = any(story.known for story in stories)
     if as_json:
@@ -98,6 +103,8 @@ def explain_charge(named: str, *, as_json: bool) -> int:
     for story in stories:
         say(what_happened(story, named), style="bold")
         say(what_to_do(story), whole=True)
+        if not known and named.startswith(CHARGE_AT_STRIPE):
+            say(f"Of Stripe's two ids the {CHARGE_AT_STRIPE}… is known only once it was paid: try the pi_… beside it.")
         if not known and waiting:
             say(f"It may be among {waiting} reports of providers that wait or were given up; the log tells of them.")
         if story.payment:

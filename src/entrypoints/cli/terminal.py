@@ -1,6 +1,7 @@
 """What is printed: colour only on a terminal, lines folded only there, and an error in two lines: what, what to do."""
 
 import sys
+import unicodedata
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH_OF_NO_TERMINAL = 4096
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Cn", "Co"})
 
 
 def console(*, err: bool = False) -> Console:
@@ -34,6 +36,11 @@ def show_json(value: Any) -> None:
 def say(words: str, *, style: str = "", err: bool = False, whole: bool = False) -> None:
     """`whole`: no line is broken by us, so that ids and commands can be copied."""
     console(err=err).print(Text(words, style=style), soft_wrap=whole)
+
+
+def visible(words: str) -> str:
+    """What somebody else wrote, such as a name, without what would steer a terminal or turn the line around."""
+    return "".join(c for c in words if unicodedata.category(c) not in _STEERING)
 
 
 def tell(what: str, remedy: str = "") -> None:

@@ -1,16 +1,17 @@
-"""The audit trail on a terminal: what happened, step by step, the oldest first."""
+"""What happened, on a terminal: step by step, the oldest first, and beside it what was written to a user."""
 
 from collections.abc import Sequence
 
 from rich.table import Table
 
+from application.histories import Moment
 from application.ports.trail import KeptEntry
 from entrypoints.cli.moments import to_the_second
-from entrypoints.cli.terminal import say, show_table
-from entrypoints.trail_words import told
+from entrypoints.cli.terminal import say, show_table, visible
+from entrypoints.trail_words import told, told_of_letter
 
 
-def show_trail(heading: str, newest_first: Sequence[KeptEntry]) -> None:
+def show_trail(heading: str, newest_first: Sequence[Moment]) -> None:
     """Nothing where there is none."""
     if not newest_first:
         return
@@ -19,5 +20,8 @@ def show_trail(heading: str, newest_first: Sequence[KeptEntry]) -> None:
     table.add_column(no_wrap=True)
     table.add_column()
     for kept in reversed(newest_first):
-        table.add_row(to_the_second(kept.entry.at), told(kept.entry))
+        if isinstance(kept, KeptEntry):
+            table.add_row(to_the_second(kept.entry.at), told(kept.entry))
+        else:
+            table.add_row(to_the_second(kept.created_at), visible(told_of_letter(kept)))
     show_table(table)

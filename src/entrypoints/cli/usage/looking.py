@@ -8,13 +8,14 @@ METHODS = ("stars", "telegram", "stripe")
 SEQUENCE = click.IntRange(0, 2**53 - 1)
 PAGE = click.IntRange(1, 200)
 MOST = click.IntRange(1, 100_000)
+NOBODY = "Exit codes: 0 done, 1 nobody or more than one is found, or it did not work, 2 wrong usage or wrong settings."
 NONE_KNOWN = (
     "Exit codes: 0 done, 1 nobody told us of such a charge or it did not work, 2 wrong usage or wrong settings."
 )
 
 
-@click.command(epilog=EXIT_CODES)
-@click.argument("user_id", metavar="USER", type=USER_ID)
+@click.command(epilog=NOBODY)
+@click.argument("who", metavar="USER")
 @click.option(
     "--limit",
     metavar="NUMBER",
@@ -23,13 +24,21 @@ NONE_KNOWN = (
     show_default=True,
     help="How many payments and news.",
 )
-@for_programs("For programs: entitlements, payments, quarantine and events, each as the API has it.")
+@for_programs(
+    "For programs: entitlements, payments, quarantine and events, each as the API has it, person and messages; "
+    "found where it is not one user."
+)
 @plainly
-def user(user_id: int, limit: int, as_json: bool) -> int:
-    """Tell the whole story of USER: access, payments, what is in quarantine, and what happened last."""
+def user(who: str, limit: int, as_json: bool) -> int:
+    """Tell the whole story of USER: access, payments, what is in quarantine, what happened last and what was written.
+
+    USER is an id, a name or the beginning of one, a @username, or the id of a payment, a charge, an invoice or an
+    entitlement of theirs.
+    """
     from entrypoints.cli.user import tell_user
 
-    return tell_user(user_id, limit=limit, as_json=as_json)
+    user_id = USER_ID(who, None, click.get_current_context()) if who.isdecimal() else None
+    return tell_user(who, user_id, limit=limit, as_json=as_json)
 
 
 @click.command(epilog=NONE_KNOWN)
