@@ -475,10 +475,11 @@ class Container(containers.DeclarativeContainer):
     )
     today_desk = providers.Singleton(TodayDesk, show=show_overview, gauges=database, settings=settings)
     plan_desk = providers.Singleton(PlanDesk, show=show_plans, catalog=catalog, tills=shop.provided.tills)
+    event_book = providers.Singleton(SqlEventBook, engine)
     event_desk = providers.Singleton(
         EventDesk,
         work=work,
-        book=providers.Singleton(SqlEventBook, engine),
+        book=event_book,
         endpoints=settings.provided.event_endpoints,
         replay=replay_events,
         enable=enable_endpoint,

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -105,6 +106,28 @@ def test_the_newest_events_come_first_and_go_on_below_a_number(engine: Engine) -
     ]
     assert [one.given_up_at for one in deliveries] == [NOW, None]
     assert book.deliveries("other", at_most=9) == []
+
+
+def test_one_user_s_events_are_looked_for_among_so_many_and_where_that_ended_is_told(engine: Engine) -> None:
+    work, book, clock = SqlUnitOfWork(engine), SqlEventBook(engine), FixedClock()
+    with work.begin() as tx:
+        for user in (1, 2, 1, 2, 2):
+            tx.feed.add([Notice(type=NoticeType.PAYMENT_SETTLED, user_id=UserId(user), at=NOW, data={})])
+    number(work, clock)
+    numbers = [event.sequence for event in reversed(book.newest(before=None, at_most=9))]
+
+    def found(**asked: Any) -> tuple[list[int], int | None]:
+        events, looked_to = book.of_user(UserId(1), **{"at_most": 9, **asked})
+        return [numbers.index(event.sequence) for event in events], looked_to
+
+    assert found() == ([2, 0], None)
+    assert found(after=0) == ([0, 2], None)
+    assert found(at_most=1) == ([2], None)
+    assert found(among=2) == ([], numbers[3])
+    assert found(among=2, before=numbers[3]) == ([2], numbers[1])
+    assert found(among=2, before=numbers[1]) == ([0], None)
+    assert found(among=2, after=0) == ([0], numbers[1])
+    assert found(among=5) == ([2, 0], None)
 
 
 def test_the_database_tells_its_version_and_when_telegram_was_last_heard(engine: Engine) -> None:

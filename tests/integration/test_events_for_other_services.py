@@ -252,6 +252,16 @@ def test_events_are_listed_and_replayed_at_the_terminal(
     assert [line.split()[-2] for line in table.splitlines()[1:]] == PURCHASE[1:]
 
     numbers = [event["sequence"] for event in listed]
+    two = here(service, "events", "list", "--user", str(finn), "--limit", "2")
+    assert [line.split()[0] for line in two.stdout.splitlines()[1:-1]] == [str(number) for number in numbers[1:]]
+    assert two.stdout.splitlines()[-1] == f"There are more: tollgram events list --before {numbers[1]} --user {finn}"
+    first = here(service, "events", "list", "--user", str(finn), "--before", str(numbers[1]), "--json")
+    assert ([event["sequence"] for event in json.loads(first.stdout)], first.stderr) == (numbers[:1], "")
+    onward = here(service, "events", "list", "--after", "0", "--limit", "1", "--json")
+    oldest = only(json.loads(onward.stdout))["sequence"]
+    assert onward.stderr == f"There are more: tollgram events list --after {oldest}\n"
+    newest_two = json.loads(here(service, "events", "list", "--limit", "2", "--json").stdout)
+    assert newest_two[-1]["sequence"] == newest(service)
     replayed = here(service, "events", "replay", endpoint.url, "--after", str(numbers[0]), "--until", str(numbers[2]))
 
     assert replayed.stdout.startswith("2 events")

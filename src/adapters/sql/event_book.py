@@ -10,6 +10,7 @@ from adapters.sql import schema
 from adapters.sql.engine import looking
 from adapters.sql.feed import numbered
 from application.ports.feed import NumberedNotice
+from domain.ids import UserId
 
 _EVENTS, _PUSHES = schema.events, schema.event_pushes
 _NEWEST = (
@@ -33,6 +34,8 @@ _DELIVERIES = (
     .limit(bindparam("at_most"))
 )
 HIGHEST = 2**63 - 1
+MOST_LOOKED_AT = 100_000
+"""Events among which one user's are looked for: no index leads to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,31 @@ class SqlEventBook:
         asked = {"before": HIGHEST if before is None else before, "at_most": at_most}
         with self._engine.connect() as connection:
             return [numbered(row) for row in connection.execute(_NEWEST, asked)]
+
+    def of_user(
+        self,
+        user_id: UserId,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        at_most: int,
+        among: int = MOST_LOOKED_AT,
+    ) -> tuple[Sequence[NumberedNotice], int | None]:
+        """Events of that user's with higher numbers than `after`, the lowest first; without it those with lower ones
+        than `before`, the highest first. They are looked for `among` that many; the number of the last of these is told
+        where there are others behind it."""
+        if after is None:
+            beyond, order = _EVENTS.c.sequence < (HIGHEST if before is None else before), _EVENTS.c.sequence.desc()
+        else:
+            beyond, order = _EVENTS.c.sequence > after, _EVENTS.c.sequence.asc()
+        farthest = select(_EVENTS.c.sequence).where(beyond).order_by(order).offset(among - 1).limit(2)
+        theirs = select(_EVENTS).where(beyond, _EVENTS.c.user_id == user_id).order_by(order).limit(at_most)
+        with self._engine.connect() as connection:
+            ends = connection.scalars(farthest).all()
+            last = ends[0] if len(ends) > 1 else None
+            if last is not None:
+                theirs = theirs.where(_EVENTS.c.sequence >= last if after is None else _EVENTS.c.sequence <= last)
+            return [numbered(row) for row in connection.execute(theirs)], last
 
     def deliveries(self, endpoint: str, *, at_most: int) -> Sequence[Delivery]:
         """What waits for that endpoint and what was given up, the oldest first; what it has taken is not among them."""

@@ -1,12 +1,15 @@
 """`tollgram events list | endpoints | replay | enable`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.table import Table
 
+from adapters.sql.event_book import MOST_LOOKED_AT
 from application.ports.feed import NumberedNotice
 from application.ports.pushes import Endpoint, EndpointState
 from domain.errors import Conflict
+from domain.ids import UserId
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
 from entrypoints.cli.listing import Listing
 from entrypoints.cli.moments import to_the_second
@@ -18,15 +21,21 @@ from entrypoints.event_webhooks import shown
 PAGE = 200
 
 
-def list_events(*, after: int, limit: int, user_id: int | None, as_json: bool) -> int:
-    """Events after a number, or of one user's, oldest first."""
-    found: list[NumberedNotice] = []
+def list_events(*, after: int | None, before: int | None, limit: int, user_id: int | None, as_json: bool) -> int:
+    """The first after a number, else the last there are, or before one; of one user's or of all. Oldest first."""
     with workplace() as container:
-        read = container.read_feed()
-        while len(found) < limit and (page := read(after, PAGE)):
-            found += [event for event in page if user_id in (None, event.notice.user_id)]
-            after = page[-1].sequence
-    found = found[:limit]
+        container.read_feed().newest()  # whatever was committed before has a number then
+        book = container.event_book()
+        looked_to = None
+        if user_id is not None:
+            theirs = UserId(user_id)
+            some, looked_to = book.of_user(theirs, after=after, before=before, at_most=limit + 1)
+        elif after is None:
+            some = book.newest(before=before, at_most=limit + 1)
+        else:
+            some = list(_after(container, after, limit + 1))
+    found = sorted(some[:limit], key=lambda event: event.sequence)
+    more = some[limit - 1].sequence if len(some) > limit else None
     if as_json:
         show_json([_in_json(event) for event in found])
     elif found:
@@ -44,7 +53,25 @@ def list_events(*, after: int, limit: int, user_id: int | None, as_json: bool) -
         listing.show()
     else:
         say("There are no such events.")
+    way = "--before" if after is None else "--after"
+    if more is not None:
+        whose = "" if user_id is None else f" --user {user_id}"
+        say(f"There are more: tollgram events list {way} {more}{whose}", err=as_json)
+    elif looked_to is not None:
+        say(
+            f"{MOST_LOOKED_AT} events were looked through; go on: "
+            f"tollgram events list {way} {looked_to} --user {user_id}",
+            err=as_json,
+        )
     return WORKED
+
+
+def _after(container: Container, after: int, at_most: int) -> Iterator[NumberedNotice]:
+    read = container.read_feed()
+    while at_most > 0 and (page := read(after, min(at_most, PAGE))):
+        yield from page
+        at_most -= len(page)
+        after = page[-1].sequence
 
 
 def list_endpoints(*, as_json: bool) -> int:

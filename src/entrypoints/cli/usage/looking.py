@@ -90,7 +90,8 @@ def events() -> None:
 
 
 @events.command("list", epilog=EXIT_CODES)
-@click.option("--after", metavar="NUMBER", type=SEQUENCE, default=0, help="Only those with higher numbers.")
+@click.option("--after", metavar="NUMBER", type=SEQUENCE, help="The first with higher numbers; 0 for the oldest.")
+@click.option("--before", metavar="NUMBER", type=SEQUENCE, help="The last with lower numbers.")
 @click.option(
     "--limit",
     metavar="NUMBER",
@@ -99,14 +100,16 @@ def events() -> None:
     show_default=True,
     help="How many at most.",
 )
-@click.option("--user", "user_id", metavar="USER", type=USER_ID, help="Only this user's.")
-@for_programs()
+@click.option("--user", "user_id", metavar="USER", type=USER_ID, help="Only this user's, among the next 100 000.")
+@for_programs("For programs; on standard error, whether there are more.")
 @plainly
-def list_events(after: int, limit: int, user_id: int | None, as_json: bool) -> int:
-    """Show events, the oldest first."""
+def list_events(after: int | None, before: int | None, limit: int, user_id: int | None, as_json: bool) -> int:
+    """Show the newest events, the last one below."""
     from entrypoints.cli.events import list_events
 
-    return list_events(after=after, limit=limit, user_id=user_id, as_json=as_json)
+    if after is not None and before is not None:
+        raise click.UsageError("--after and --before lead different ways: leave out one of them.")
+    return list_events(after=after, before=before, limit=limit, user_id=user_id, as_json=as_json)
 
 
 @events.command("endpoints", epilog="Exit codes: 0 all are pushed to, 1 one is disabled, 2 wrong settings.")
