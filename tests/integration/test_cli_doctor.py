@@ -14,11 +14,13 @@ import pytest
 
 from adapters.catalog_file import read_catalog
 from adapters.foreign_clock import how_far_ahead
+from domain.ids import BotName
 from entrypoints.examination.clock import skew
 from entrypoints.examination.disk import room
 from entrypoints.examination.examine import examine
 from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.examination.selling import examine_selling
+from entrypoints.examination.webhooks import examine_way
 from entrypoints.settings import Settings, known_settings
 from tests.integration.sandbox_server import BOT_TOKEN, SandboxServer
 from tests.integration.service import CATALOG, JWT_SECRET, SIGNING_KEY, WEBHOOK_SECRET, Service, eventually, only
@@ -38,7 +40,9 @@ def test_where_all_is_well_it_says_so(prepared: Service) -> None:
     (prepared.folder / "catalog.toml").write_text(CATALOG.partition("[plans.pounds_only]")[0])
     prepared.run("migrate")
     prepared.run("webhook", "set")
+    prepared.start()
     ran = prepared.run("doctor", check=False)
+    prepared.stop()
 
     assert (ran.returncode, ran.stderr) == (0, "")
     *lines, empty, end = ran.stdout.splitlines()
@@ -55,6 +59,7 @@ def test_where_all_is_well_it_says_so(prepared: Service) -> None:
         "catalog",
         "texts",
         "passports",
+        "bot main",
         "bot main",
         "bot main",
     ]
@@ -172,6 +177,60 @@ def test_updates_that_telegram_is_told_to_leave_out_are_wrong(prepared: Service,
     found = only([finding for finding in wrong(prepared) if finding.subject == "bot main"])
 
     assert "leave out pre_checkout_query" in found.finding
+
+
+def test_the_way_to_the_webhook_is_gone_with_the_secret(prepared: Service) -> None:
+    with prepared as service:
+        right = of_the_way(service)
+        service.settings = {"TELEGRAM_WEBHOOK_SECRET": "another-secret-of-the-tests"}
+        wrong_secret = of_the_way(service)
+        service.settings = {"TELEGRAM_BOT_TOKEN": "", "TELEGRAM_BOT_TOKENS_JSON": json.dumps({"other": BOT_TOKEN})}
+        other_bot = of_the_way(service)
+        errors = [line for line in service.log_lines() if line["level"] in ("error", "critical")]
+
+    assert (right.verdict, right.finding) == (
+        "good",
+        f"the service answers at {prepared.webhook}, and knows its secret",
+    )
+    assert wrong_secret.verdict == "wrong"
+    assert "has another TELEGRAM_WEBHOOK_SECRET" in wrong_secret.finding
+    assert other_bot.verdict == "wrong"
+    assert "does not serve this bot" in other_bot.finding
+    assert errors == [], "looking frightens nobody"
+
+
+def test_an_allow_list_keeps_the_doctor_out_and_that_is_well(prepared: Service) -> None:
+    prepared.settings = {"TELEGRAM_IP_ALLOWLIST": "149.154.160.0/20"}
+    with prepared as service:
+        found = of_the_way(service)
+
+    assert (found.verdict, found.remedy) == ("good", "")
+    assert "TELEGRAM_IP_ALLOWLIST lets nobody else" in found.finding
+
+
+def test_an_address_where_nobody_or_somebody_else_answers_is_a_warning(
+    prepared: Service, telegram: SandboxServer
+) -> None:
+    nobody = of_the_way(prepared)
+    prepared.settings = {"PUBLIC_URL": telegram.url}
+    elsewhere = of_the_way(prepared)
+
+    assert [found.verdict for found in (nobody, elsewhere)] == ["warning", "warning"]
+    assert nobody.finding.startswith(f"nobody answers from here at {prepared.webhook}: ")
+    assert "curl -X POST" in nobody.remedy
+    assert "leads elsewhere" in elsewhere.finding
+
+
+@pytest.mark.parametrize(
+    ("address", "wrong_port"),
+    [("https://127.0.0.1:8080", True), ("https://127.0.0.1:8443", False), ("https://127.0.0.1", False)],
+)
+def test_a_port_that_telegram_does_not_call_is_wrong(prepared: Service, address: str, wrong_port: bool) -> None:
+    values = {**prepared.environment, "TELEGRAM_API_BASE": "", "PUBLIC_URL": address}
+    found = only(list(examine_way(Settings.read(values, serving=True), "bot main", BotName("main"))))
+
+    assert (found.verdict == "wrong") == wrong_port
+    assert ("443, 80, 88, 8443" in found.finding) == wrong_port
 
 
 def test_what_waits_and_why_is_a_warning(prepared: Service, telegram: SandboxServer) -> None:
@@ -333,6 +392,13 @@ def findings(prepared: Service) -> list[Finding]:
         for name, value in prepared.environment.items():
             world.setenv(name, value)
         return list(examine())
+
+
+def of_the_way(prepared: Service) -> Finding:
+    """What is said of the way to the webhook."""
+    said = [one for one in findings(prepared) if one.finding.startswith(("the service ", "nobody ", "http"))]
+    found: Finding = only(said)
+    return found
 
 
 def wrong(prepared: Service) -> list[Finding]:

@@ -9,6 +9,7 @@ from adapters.telegram.bot_api import BotApi, BotApiError, Refused
 from adapters.telegram.webhook import ALLOWED_UPDATES, BotApiWebhook, WebhookInfo
 from domain.ids import BotName
 from entrypoints.examination.findings import Finding, Verdict
+from entrypoints.examination.webhooks import examine_way
 from entrypoints.settings import TELEGRAM_API, Settings
 
 RECENTLY = timedelta(hours=1)
@@ -53,6 +54,8 @@ def _by_bot_api(settings: Settings, name: BotName, token: str) -> Iterator[Findi
         yield Finding(Verdict.GOOD, subject, f"known to Telegram as @{me.username}")
         yield from _menu(subject, menu)
         yield from _registration(settings, subject, settings.webhook_address(name), info)
+        yield from examine_way(settings, subject, name)
+        yield from _deliveries(subject, info)
     finally:
         bot.close()
 
@@ -85,7 +88,6 @@ def _registration(settings: Settings, subject: str, expected: str, info: Webhook
         yield Finding(Verdict.WRONG, subject, f"Telegram is told to leave out {', '.join(missing)}", _SET_WEBHOOK)
     else:
         yield Finding(Verdict.GOOD, subject, f"its updates come to {info.url}")
-    yield from _deliveries(subject, info)
 
 
 def _deliveries(subject: str, info: WebhookInfo) -> Iterator[Finding]:
