@@ -14,11 +14,15 @@ import pytest
 
 from adapters.catalog_file import read_catalog
 from adapters.foreign_clock import how_far_ahead
+from adapters.sql.engine import open_engine
+from adapters.sql.work import SqlUnitOfWork
+from application.ports.inbox import FoundBy, Report, Source
 from domain.ids import BotName
 from entrypoints.examination.clock import skew
 from entrypoints.examination.disk import room
 from entrypoints.examination.examine import examine
 from entrypoints.examination.findings import Finding, Verdict
+from entrypoints.examination.queues import standing
 from entrypoints.examination.selling import examine_selling
 from entrypoints.examination.webhooks import examine_way
 from entrypoints.settings import Settings, known_settings
@@ -55,6 +59,8 @@ def test_where_all_is_well_it_says_so(prepared: Service) -> None:
         "disk",
         "database",
         "schema",
+        "queues",
+        "queues",
         "clock",
         "catalog",
         "texts",
@@ -333,6 +339,42 @@ def test_the_time_elsewhere_is_read_off_an_answer(hours: int) -> None:
 )
 def test_a_disk_without_room_is_told_before_it_is_full(mib: int, verdict: str) -> None:
     assert room(Path("var"), mib << 20).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("number", "minutes", "verdict", "said"),
+    [
+        (0, None, "good", "no messages to users wait"),
+        (1, 5, "good", "messages to users: 1 is waiting, the oldest for 0:05:00"),
+        (1200, 6, "warning", "messages to users: 1,200 are waiting, the oldest for 0:06:00"),
+    ],
+    ids=["none", "one for five minutes", "many for six"],
+)
+def test_what_waits_for_longer_than_a_while_is_a_warning(
+    number: int, minutes: int | None, verdict: str, said: str
+) -> None:
+    oldest = None if minutes is None else timedelta(minutes=minutes)
+    found = standing(number, oldest, "messages to users", "mend it")
+
+    assert (found.verdict, found.finding) == (verdict, said)
+
+
+def test_reports_that_wait_or_were_given_up_are_told_with_the_command_that_takes_them_up(prepared: Service) -> None:
+    prepared.run("migrate")
+    engine = open_engine(f"sqlite:///{prepared.folder}/tollgram.db")
+    work, long_ago = SqlUnitOfWork(engine), datetime.now(UTC) - timedelta(hours=2)
+    reports = [Report(source=Source.TELEGRAM_UPDATE, bot=BotName("main"), body=body) for body in (b"1", b"2")]
+    with work.begin() as tx:
+        tx.inbox.keep(reports, found_by=FoundBy.WEBHOOK, now=long_ago)
+        [one] = tx.inbox.claim(long_ago, at_most=1, lease=timedelta(seconds=1))
+        tx.inbox.give_up(one, long_ago, "nobody understands it")
+    engine.dispose()
+    found = [one for one in findings(prepared) if one.subject == "queues"]
+
+    assert [finding.verdict for finding in found] == ["good", "warning", "warning"]
+    assert found[1].finding.startswith("reports of providers: 1 is waiting, the oldest for 2:00:0")
+    assert found[2].finding.startswith("reports of providers: 1 is given up")
+    assert "tollgram reconcile takes them up again" in found[2].remedy
 
 
 def test_nobody_to_write_to_is_a_warning_and_a_contact_that_fits_no_message_wrong(prepared: Service) -> None:

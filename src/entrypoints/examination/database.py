@@ -1,4 +1,5 @@
-"""Looks at the database: can it be reached, is its schema the one that is needed, is there room on its disk."""
+"""Looks at the database: can it be reached, is its schema the one that is needed, is there room on its disk, what
+waits in it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from entrypoints.cli.failure import reason_of
 from entrypoints.examination.disk import examine_disk
 from entrypoints.examination.endpoints import examine_endpoints
 from entrypoints.examination.findings import Finding, Verdict
+from entrypoints.examination.queues import examine_queues
 from entrypoints.settings import Settings
 
 
@@ -43,6 +45,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
     yield Finding(Verdict.GOOD, "database", f"{place} can be reached")
     if revision == newest:
         yield Finding(Verdict.GOOD, "schema", f"the newest: {newest}")
+        yield from examine_queues(gauges)
         yield from examine_endpoints(settings, SqlUnitOfWork(engine))
         engine.dispose()
     else:

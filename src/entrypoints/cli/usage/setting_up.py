@@ -15,8 +15,8 @@ A_YEAR = click.IntRange(1, 24 * 365)
 def doctor(as_json: bool) -> int:
     """Look at all that a purchase needs, and say how to mend what is wrong.
 
-    Settings, database, schema, disk, clock, catalog, texts, passports, Stripe, event endpoints, and each bot's token
-    and webhook.
+    Settings, database, schema, disk, what waits, clock, catalog, texts, passports, Stripe, event endpoints, and each
+    bot's token and webhook.
     """
     from entrypoints.cli.doctor import doctor
 
