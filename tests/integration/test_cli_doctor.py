@@ -152,6 +152,34 @@ def test_a_plan_that_no_method_can_pay_is_a_warning(
     assert [words.split()[-1] for words in told if words.startswith("no method")] == unpaid
 
 
+@pytest.mark.parametrize(
+    ("pence", "token", "warned"),
+    [
+        pytest.param(74, "provider:TEST:1", False, id="about a dollar"),
+        pytest.param(73, "provider:TEST:1", True, id="less than that"),
+        pytest.param(740_000, "provider:TEST:1", False, id="about ten thousand dollars"),
+        pytest.param(740_001, "provider:TEST:1", True, id="more than that"),
+        pytest.param(73, "", False, id="no provider to pay through"),
+    ],
+)
+def test_a_price_that_telegram_pay_would_not_take_is_a_warning(
+    prepared: Service, pence: int, token: str, warned: bool
+) -> None:
+    prepared.settings = {"TELEGRAM_PAYMENT_PROVIDER_TOKEN": token}
+    (prepared.folder / "catalog.toml").write_text(CATALOG.replace("GBP = 1000 ", f"GBP = {pence} "))
+    told = [one for one in findings(prepared) if one.finding.startswith("Telegram Pay takes about")]
+
+    assert [(one.verdict, "pounds_only" in one.finding) for one in told] == [("warning", True)] * warned
+    assert all("currencies.json" in one.remedy for one in told)
+
+
+def test_limits_that_nobody_has_written_down_are_not_vouched_for(prepared: Service) -> None:
+    prepared.settings = {"TELEGRAM_PAYMENT_CURRENCY": "KWD"}
+    (prepared.folder / "catalog.toml").write_text(CATALOG.replace("GBP = 1000 ", "KWD = 1000 "))
+
+    assert any("in KWD were not held against Telegram's limits" in one.finding for one in findings(prepared))
+
+
 @pytest.mark.parametrize(("token", "warned"), [("provider:TEST:1", True), ("", False)])
 def test_digital_goods_for_money_are_a_warning(prepared: Service, token: str, warned: bool) -> None:
     prepared.settings = {"TELEGRAM_PAYMENT_PROVIDER_TOKEN": token}

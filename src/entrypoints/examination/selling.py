@@ -8,6 +8,7 @@ from adapters.tokens import KeySetAddress
 from domain.catalog import Catalog, Tills
 from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.examination.settings import wrong_settings
+from entrypoints.examination.telegram_prices import examine_limits
 from entrypoints.settings import TELEGRAM_API, Settings, SettingsError
 
 TEST_MODE = ":TEST:"
@@ -44,6 +45,8 @@ def examine_selling(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     for bot in container.bots().values():
         bot.close()
     yield from _rules(settings)
+    if settings.telegram_payment_enabled and settings.provider_token:
+        yield from examine_limits(catalog, settings.payment_currency)
 
 
 def _methods(tills: Tills, catalog: Catalog) -> Iterator[Finding]:
