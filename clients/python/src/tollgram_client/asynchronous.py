@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import closing
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -167,17 +168,18 @@ class AsyncTollgram:
 
     async def _live(self, story: Story[T]) -> T:
         outcome: Outcome = None
-        while True:
-            try:
-                step = story.send(outcome)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            if isinstance(step, Send):
-                outcome = await self._send(step)
-            else:
-                await anyio.sleep(step.seconds)
-                outcome = None
+        with closing(story):  # others may wait for how it ends, though whoever asked gave up
+            while True:
+                try:
+                    step = story.send(outcome)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                if isinstance(step, Send):
+                    outcome = await self._send(step)
+                else:
+                    await anyio.sleep(step.seconds)
+                    outcome = None
 
     async def _send(self, step: Send) -> Outcome:
         try:

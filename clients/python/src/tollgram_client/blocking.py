@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -160,17 +161,18 @@ class Tollgram:
 
     def _live(self, story: Story[T]) -> T:
         outcome: Outcome = None
-        while True:
-            try:
-                step = story.send(outcome)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            if isinstance(step, Send):
-                outcome = self._send(step)
-            else:
-                time.sleep(step.seconds)
-                outcome = None
+        with closing(story):  # others may wait for how it ends, though whoever asked gave up
+            while True:
+                try:
+                    step = story.send(outcome)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                if isinstance(step, Send):
+                    outcome = self._send(step)
+                else:
+                    time.sleep(step.seconds)
+                    outcome = None
 
     def _send(self, step: Send) -> Outcome:
         try:

@@ -7,9 +7,10 @@ the service's list. See docs/passports.md of the service.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from threading import Lock
 from typing import Any, Final
 
@@ -57,7 +58,11 @@ class PassportCheck:
     most: int = 100_000
     _kept: OrderedDict[int, _Kept] = field(default_factory=OrderedDict, repr=False)
     _keys: Mapping[str, jwt.PyJWK] = field(default_factory=dict, repr=False)
-    _keys_asked_at: float | None = field(default=None, repr=False)
+    _keys_asked_at: float = field(default=-inf, repr=False)
+    _keys_renewed: bool = field(default=False, repr=False)
+    _keys_turns: int = field(default=0, repr=False)
+    _keys_turn: int = field(default=0, repr=False)
+    _missed: Mapping[str, float] = field(default_factory=dict, repr=False)
     _list_asked_at: float | None = field(default=None, repr=False)
     _list_of: datetime | None = field(default=None, repr=False)
     _revoked: Mapping[str, float] = field(default_factory=dict, repr=False)
@@ -186,28 +191,50 @@ class PassportCheck:
         raise PassportRefused(f"it does not hold: {why}")
 
     def _look_at_the_keys(self, talk: Conversation, key_id: str) -> Story[None]:
-        """Where they are old or lack this one; then at most every few seconds."""
-        now, known = talk.clock(), key_id in self._keys
-        age = None if self._keys_asked_at is None else now - self._keys_asked_at
-        if age is not None and age < (self.keys_kept_s if known else self.no_kept_s):
-            return
-        self._keys_asked_at = now
+        """Where they are old, or lack this one; one that they lacked is looked for again after some seconds.
+
+        Whoever's key is missing asks, though others are asking: their answer may be older than the key.
+        """
+        now = talk.clock()
+        with self._lock:
+            known = key_id in self._keys
+            if known and (self._keys_renewed or now < self._keys_asked_at + self.keys_kept_s):
+                return
+            if now < self._missed.get(key_id, -inf) + self.no_kept_s:
+                return
+            self._keys_renewed = self._keys_renewed or known
+            self._keys_turns += 1
+            turn = self._keys_turns
         try:
             published = (yield from talk.ask(questions.keys())).keys
         except AWAY as problem:
             if not known:
-                self._keys_asked_at = None
                 raise
+            self._keys_asked_at = now
             log.warning("the keys of passports can't be looked up: %s", problem)
             return
-        try:
-            self._keys = {
-                key["kid"]: jwt.PyJWK(dict(key), algorithm="EdDSA")
-                for key in published
-                if key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and isinstance(key.get("kid"), str)
-            }
-        except jwt.PyJWTError:
-            raise PassportRefused("a published key is none") from None
+        finally:
+            if known:
+                self._keys_renewed = False
+        with self._lock:
+            # Answers may overtake each other; what was asked before what is kept may be older.
+            if turn > self._keys_turn:
+                self._keys_turn, self._keys_asked_at, self._keys = turn, now, _public(published)
+            if key_id not in self._keys:
+                recent = {missed: at for missed, at in self._missed.items() if at > now - self.no_kept_s}
+                self._missed = {**recent, key_id: now}
+
+
+def _public(published: Iterable[Mapping[str, Any]]) -> Mapping[str, jwt.PyJWK]:
+    """Those that may sign passports, by their ids. Raises PassportRefused."""
+    try:
+        return {
+            key["kid"]: jwt.PyJWK(dict(key), algorithm="EdDSA")
+            for key in published
+            if key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and isinstance(key.get("kid"), str)
+        }
+    except jwt.PyJWTError:
+        raise PassportRefused("a published key is none") from None
 
 
 def _wrong(claims: Mapping[str, Any], audience: str) -> str | None:
