@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clients.python.tests.flaky import Answer, Flaky, Got
 from clients.python.tests.shells import QUICK, UNREAD_CERTIFICATES
-from clients.python.tests.town import BOB, KEYS, LIST, PASSPORT, Town
+from clients.python.tests.town import ALICE, AWAY, BOB, KEYS, LIST, PASSPORT, Town
 from tollgram_client import AsyncTollgram, PassportRefused, Tollgram
-from tollgram_client.conversation import Outcome, Received, Send, Story
+from tollgram_client.conversation import Outcome, Pause, Received, Send, Story
 from tollgram_client.passports import PassportCheck
 from tollgram_client.questions import Question
 
@@ -95,6 +95,62 @@ def test_whoever_gives_up_waiting_for_keys_leaves_that_to_the_next(town: Town) -
     assert [town.allowed(), town.asked] == [True, [PASSPORT, KEYS]]
 
 
+def test_while_one_gets_the_next_passport_others_go_on_with_the_one_that_is_kept(town: Town) -> None:
+    town.check.list_every_s = None
+    town.allowed()
+    town.now += 240
+    first = town.story()
+    passport = until(PASSPORT, town, first)
+    assert [town.allowed(), town.asked] == [True, []]
+    town.now += 60
+    assert [town.allowed(), town.asked] == [True, [PASSPORT, KEYS]]
+    assert town.lived(first, passport)
+
+
+def test_while_the_service_hangs_nobody_waits_but_the_one_who_asked(town: Town) -> None:
+    town.check.list_every_s = None
+    town.allowed()
+    town.now += 240
+    first = town.story()
+    until(PASSPORT, town, first)
+    assert [town.allowed(), town.asked] == [True, []]
+    assert town.lived(first, AWAY)
+    assert [town.allowed(), town.asked] == [True, []]
+
+
+@pytest.mark.parametrize("feature", ["signals", "copy_trading"])
+def test_without_a_yes_that_is_kept_it_is_waited_for_whoever_asked_first(town: Town, feature: str) -> None:
+    if feature != "signals":
+        town.allowed()
+        town.now += 5
+        town.features.append(feature)
+    first, second = town.story(feature), town.story(feature)
+    passport = until(PASSPORT, town, first)
+    town.asked = []
+    assert isinstance(second.send(None), Pause)
+    assert isinstance(second.send(None), Pause)
+    assert town.lived(first, passport)
+    town.asked = []
+    assert town.lived(second)
+    assert town.asked == []
+
+
+def test_whoever_has_waited_for_another_in_vain_asks(town: Town) -> None:
+    first = town.story()
+    passport = until(PASSPORT, town, first)
+    assert [town.allowed(), town.asked] == [True, [PASSPORT, KEYS]]
+    assert town.lived(first, passport)
+
+
+def test_whoever_gives_up_waiting_for_a_passport_leaves_that_to_the_next(town: Town) -> None:
+    first = town.story()
+    until(PASSPORT, town, first)
+    first.close()
+    story = town.story()
+    town.asked = []
+    assert isinstance(story.send(None), Send)
+
+
 class Counter:
     """That service over HTTP. `held`: what is answered once MANY have asked for it or half a second has gone."""
 
@@ -141,3 +197,14 @@ def test_the_first_questions_of_many_are_all_answered(town: Town, flaky: Flaky, 
     flaky.acts.extend([Counter(town, KEYS)] * 2 * MANY)
 
     assert together(flaky.url, town.check, lambda: town.now, list(range(1, MANY + 1))) == [True] * MANY
+
+
+@both_shells
+def test_of_many_who_ask_about_one_user_one_calls(town: Town, flaky: Flaky, together: Together) -> None:
+    flaky.acts.extend([Counter(town, PASSPORT)] * 2 * MANY)
+
+    for later in (0, 240):
+        town.now += later
+        town.asked = []
+        assert together(flaky.url, town.check, lambda: town.now, [ALICE] * MANY) == [True] * MANY
+        assert town.asked.count(PASSPORT) == 1

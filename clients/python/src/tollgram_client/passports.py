@@ -18,7 +18,7 @@ import jwt
 from jwt.types import Options
 
 from tollgram_client import questions
-from tollgram_client.conversation import Conversation, Story
+from tollgram_client.conversation import Conversation, Pause, Story
 from tollgram_client.problems import AWAY, PassportRefused
 
 AUDIENCE: Final = "tollgram-passport"
@@ -28,6 +28,9 @@ LIST_TYPE: Final = "revocations+jwt"
 MARK_KEPT_S: Final = 900.0
 """Longer than any passport lives whose right ended when it was listed."""
 SKEW_S: Final = 5.0
+LOOK_EVERY_S: Final = 0.02
+LOOKS: Final = 100
+"""Two seconds: as long as one who has a passport waits for the next."""
 log = logging.getLogger("tollgram_client")
 
 
@@ -66,6 +69,7 @@ class PassportCheck:
     _list_asked_at: float | None = field(default=None, repr=False)
     _list_of: datetime | None = field(default=None, repr=False)
     _revoked: Mapping[str, float] = field(default_factory=dict, repr=False)
+    _asking: set[int] = field(default_factory=set, repr=False)
     _away_until: float = field(default=0.0, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -80,8 +84,37 @@ class PassportCheck:
             kept = self._living(user_id, talk.clock())
         if kept is not None and not self._is_due(kept, feature, talk.clock()):
             return feature in kept.features
+        if self._asks_first(user_id):
+            try:
+                return feature in (yield from self._next(talk, user_id, kept)).features
+            finally:
+                with self._lock:
+                    self._asking.discard(user_id)
+        if kept is not None and feature in kept.features:
+            return True
+        yield from self._wait_for_others(user_id)
+        kept = self._living(user_id, talk.clock())
+        if kept is None or self._is_due(kept, feature, talk.clock()):
+            kept = yield from self._next(talk, user_id, kept)
+        return feature in kept.features
+
+    def _asks_first(self, user_id: int) -> bool:
+        with self._lock:
+            if user_id in self._asking:
+                return False
+            self._asking.add(user_id)
+            return True
+
+    def _wait_for_others(self, user_id: int) -> Story[None]:
+        """Until whoever asked about that user knows. Not for long: whom they ask may hang."""
+        for _ in range(LOOKS):
+            yield Pause(LOOK_EVERY_S)
+            if user_id not in self._asking:
+                return
+
+    def _next(self, talk: Conversation, user_id: int, kept: _Kept | None) -> Story[_Kept]:
         try:
-            kept = yield from self._get(talk if kept is None else talk.impatient, user_id)
+            return (yield from self._get(talk if kept is None else talk.impatient, user_id))
         except AWAY as problem:
             # Others may have got one, or its time may have run out meanwhile.
             kept = self._living(user_id, talk.clock())
@@ -89,7 +122,7 @@ class PassportCheck:
                 raise
             self._away_until = talk.clock() + self.no_kept_s
             log.warning("going on with the passport that is kept: %s", problem)
-        return feature in kept.features
+            return kept
 
     def _living(self, user_id: int, now: float) -> _Kept | None:
         with self._lock:
