@@ -1,9 +1,14 @@
 """The files for going live are ones that the programs they are for take."""
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,7 +35,24 @@ def test_systemd_takes_the_unit_and_finds_it_fenced_in(tmp_path: Path) -> None:
     analyze("security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED}", str(unit))
 
 
-def test_what_is_copied_into_the_image_is_enough_to_run(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What the Containerfile copies, and the libraries: not Tollgram as something installed."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, *command: str) -> str:
+        state = self.folder / "state"
+        done = subprocess.run(
+            command, cwd=state, env=dict(self.environment), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
     copied = [
         line.split()[1:-1]
         for line in (DEPLOY / "Containerfile").read_text().splitlines()
@@ -39,20 +61,40 @@ def test_what_is_copied_into_the_image_is_enough_to_run(tmp_path: Path) -> None:
     for path in (Path(name) for names in copied for name in names):
         assert (ROOT / path).exists(), path
     for name in ("src", "migrations"):
+        assert name in itertools.chain.from_iterable(copied)
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("libraries", "bin", "state"):
+        (tmp_path / name).mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.startswith(("tollgram", "_tollgram")):
+            (tmp_path / "libraries" / path.name).symlink_to(path)
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{tmp_path}/src:{tmp_path}",
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{tmp_path}/src:{tmp_path}:{tmp_path}/libraries",
         "PYTHONDONTWRITEBYTECODE": "1",
         "DATABASE_URL": f"sqlite:///{tmp_path}/state/tollgram.db",
     }
-    (tmp_path / "state").mkdir()
-    command, folder = [str(DEPLOY / "tollgram"), "migrate"], tmp_path / "state"
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return Image(folder=tmp_path, environment=environment)
 
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "state" / "tollgram.db").exists()
+
+def test_what_is_copied_into_the_image_is_enough_to_run(image: Image) -> None:
+    image.run(str(DEPLOY / "tollgram"), "migrate")
+
+    assert (image.folder / "state" / "tollgram.db").exists()
+
+
+def test_the_image_knows_its_version_though_nothing_of_it_is_installed(image: Image) -> None:
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    with pytest.raises(AssertionError, match="PackageNotFoundError"):
+        image.run("python", "-c", "from importlib.metadata import version; version('tollgram')")
+    assert image.run(str(DEPLOY / "tollgram"), "--version") == f"tollgram {told}\n"
+    described = "from entrypoints.http.openapi import document; print(document()['info']['version'])"
+    assert image.run("python", "-c", described) == f"{told}\n"
 
 
 def test_what_the_image_leaves_out_holds_no_secret() -> None:

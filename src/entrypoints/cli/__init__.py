@@ -15,10 +15,25 @@ PANELS: dict[str, Sequence[click.Command]] = {
 }
 
 
+def show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from entrypoints.version import version  # whoever asks for help needs none
+
+        click.echo(f"tollgram {version()}")
+        context.exit()
+
+
 @click.group(
     cls=Panelled, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="tollgram", message="tollgram %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Sells access inside Telegram, and tells every other service who may come in.
 

@@ -4,7 +4,7 @@ import platform
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib import metadata
 
 from litestar import Response, get
 
@@ -18,6 +18,7 @@ from entrypoints.console.visitors import Visitor
 from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.http.handed import Handed
 from entrypoints.settings import Settings
+from entrypoints.version import version
 
 _LIBRARIES = ("litestar", "uvicorn", "sqlalchemy", "msgspec", "stripe", "telethon")
 _WORSE_FIRST = {Verdict.WRONG: 0, Verdict.WARNING: 1, Verdict.GOOD: 2}
@@ -43,12 +44,12 @@ class SystemDesk:
             self.examines.release()
 
     def versions(self) -> Iterator[tuple[str, str]]:
-        yield "Tollgram", version("tollgram")
+        yield "Tollgram", version()
         yield "Python", platform.python_version()
         yield "Database", self.gauges.database_version()
         yield "Schema", f"{self.gauges.schema_revision()} of {self.gauges.expected_revision()}"
         for name in _LIBRARIES:
-            yield name, version(name)
+            yield name, metadata.version(name)
 
 
 @get("/system")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from entrypoints.http import reference_page
 from entrypoints.http.described import MESSAGE_IDS, OPERATIONS, PARAMETERS, Operation
 from entrypoints.http.problems import MEDIA_TYPE, STATUS, Problem
 from entrypoints.http.shapes import Health
+from entrypoints.version import version
 
 AnyRequest = Request[Any, Any, Any]
 _REFERENCE = "#/components/schemas/{name}"
@@ -29,7 +29,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Tollgram",
-            "version": version("tollgram"),
+            "version": version(),
             "description": "Sells access inside Telegram, and tells every other service who may come in. "
             "Amounts are whole numbers in the currency's smallest unit; times are RFC 3339 in UTC.",
         },
