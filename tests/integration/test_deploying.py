@@ -1,7 +1,8 @@
 """The files for going live are ones that the programs they are for take."""
 
-import itertools
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sysconfig
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from tests.integration.service import ROOT
 
 DEPLOY = ROOT / "deploy"
+OPERATING = (ROOT / "docs" / "operate.md").read_text()
 MOST_EXPOSED = 20
 """Of 100, as systemd itself counts; a service without any fence has 96."""
 
@@ -33,6 +36,27 @@ def test_systemd_takes_the_unit_and_finds_it_fenced_in(tmp_path: Path) -> None:
 
     assert analyze("verify", "--man=no", str(unit)) == ""
     analyze("security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED}", str(unit))
+
+
+def test_a_command_run_as_the_documents_say_has_the_settings_that_the_unit_has() -> None:
+    unit = [
+        (name, value)
+        for name, _, value in (line.partition("=") for line in (DEPLOY / "tollgram.service").read_text().splitlines())
+    ]
+    decides = {"User", "EnvironmentFile", "Environment", "WorkingDirectory", "UMask"}
+    (command,) = re.findall(r"^systemd-run .*tollgram doctor$", OPERATING, re.MULTILINE)
+    typed = shlex.split(command)
+    given = [("User", one.removeprefix("--uid=")) for one in typed if one.startswith("--uid=")]
+    for before, one in pairwise(typed):
+        if before == "-p":
+            name, _, value = one.partition("=")
+            given.append((name, value))
+
+    assert sorted(given) == sorted(pair for pair in unit if pair[0] in decides)
+    assert ("ExecStart", f"{typed[-2]} serve --host 127.0.0.1 --port 8000") in unit
+    settings = dict(given)["EnvironmentFile"]
+    (written,) = re.findall(rf"^printf '%s\\n' (.*) >>{settings}$", OPERATING, re.MULTILINE)
+    assert [one.partition("=")[0] for one in written.split()] == ["CATALOG_PATH", "DATABASE_URL"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +85,7 @@ def image(tmp_path: Path) -> Image:
     for path in (Path(name) for names in copied for name in names):
         assert (ROOT / path).exists(), path
     for name in ("src", "migrations"):
-        assert name in itertools.chain.from_iterable(copied)
+        assert name in chain.from_iterable(copied)
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for name in ("libraries", "bin", "state"):
