@@ -1,29 +1,20 @@
 """What is for operators stays behind the scenes, what is compressed stays outside, and names do nothing."""
 
 import gzip
-import os
-import shutil
-import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.integration.buying import buy, newcomer, payments_of, rows, settled, told
 from tests.integration.conftest import set_webhooks
+from tests.integration.proxies import PROXIES, in_front_of
 from tests.integration.sandbox_server import SandboxServer
-from tests.integration.service import LOOPBACK, ROOT, WEBHOOK_SECRET, Service, eventually, free_port
+from tests.integration.service import LOOPBACK, WEBHOOK_SECRET, Service, eventually
 from tests.integration.stripe_buying import stripe_settings
 
-DEPLOY = ROOT / "deploy"
 BEHIND_THE_SCENES = ("/metrics", "/metrics/", "//metrics", "/schema", "/schema/openapi.json")
 NOT_FROM_OUTSIDE = (*BEHIND_THE_SCENES, "/health/ready", "/console", "/internal/v1/payments", "/api/v2", "/.env", "/")
 FROM_OUTSIDE = {
@@ -75,93 +66,11 @@ def test_from_a_network_of_one_s_own_they_are(service: Service, inside: str) -> 
         assert LOOPBACK.get(f"{service.url}{path}", headers={"X-Forwarded-For": inside}).status_code == 200
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a certificate that nobody vouches for."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "shop.example.org")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("certificate")
-    plain = serialization.NoEncryption()
-    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "privkey.pem").write_bytes(key.private_bytes(pem, form, plain))
-    (folder / "fullchain.pem").write_bytes(made.public_bytes(pem))
-    return folder
-
-
-@pytest.fixture(params=["nginx", "caddy"])
-def outside(
-    request: pytest.FixtureRequest, service: Service, certificate: Path, tmp_path: Path
-) -> Iterator[httpx.Client]:
+@pytest.fixture(params=PROXIES)
+def outside(request: pytest.FixtureRequest, service: Service, tmp_path: Path) -> Iterator[httpx.Client]:
     """Whoever calls through a proxy as the documents configure it; no more than addresses is changed."""
-    program = str(request.param)
-    if not shutil.which(program):
-        pytest.skip(f"no {program} on this machine")
-    port = free_port()
-    upstream = service.url.removeprefix("http://")
-    if program == "nginx":
-        command, scheme = _nginx(tmp_path, certificate, upstream, port), "https"
-    else:
-        command, scheme = _caddy(tmp_path, upstream, port), "http"
-    homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(tmp_path))
-    with (tmp_path / "proxy.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **homes})
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    try:
-        with httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", verify=trusting, trust_env=False) as client:
-            eventually(lambda: _answers(client))
-            yield client
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/").status_code == 404
-    except httpx.TransportError:
-        return False
-
-
-def _nginx(folder: Path, certificate: Path, upstream: str, port: int) -> list[str]:
-    given = (DEPLOY / "nginx.conf").read_text()
-    for name, ours in {
-        "127.0.0.1:8000": upstream,
-        "listen 80;": f"listen 127.0.0.1:{free_port()};",
-        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
-        "/etc/ssl/shop.example.org": str(certificate),
-    }.items():
-        assert name in given
-        given = given.replace(name, ours)
-    (folder / "tollgram.conf").write_text(given)
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root; " if os.geteuid() == 0 else ""  # so that it may write into the test's own folder
-    (folder / "whole.conf").write_text(
-        f"{user}daemon off; worker_processes 1; pid {folder}/pid; error_log stderr; events {{}}\n"
-        f"http {{ access_log off; {temporary} include {folder}/tollgram.conf; }}\n"
-    )
-    command = ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(folder / "whole.conf")]
-    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-    assert "test is successful" in checked.stderr, checked.stderr
-    return command
-
-
-def _caddy(folder: Path, upstream: str, port: int) -> list[str]:
-    given = (DEPLOY / "Caddyfile").read_text()
-    assert "\nshop.example.org {" in given
-    given = given.replace("127.0.0.1:8000", upstream)
-    given = given.replace("\nshop.example.org {", f"\nhttp://127.0.0.1:{port} {{\n\tbind 127.0.0.1")
-    (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + given)
-    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+    with in_front_of(service, str(request.param), tmp_path) as client:
+        yield client
 
 
 @pytest.mark.threat(35)
