@@ -17,6 +17,7 @@ from tests.integration.buying import buy, newcomer, update_of
 from tests.integration.conftest import set_webhook
 from tests.integration.sandbox_server import Json, SandboxServer
 from tests.integration.service import LOOPBACK, ROOT, Service, eventually, free_port, update_id
+from tests.integration.shops import MTPROTO, shop_by
 from tests.integration.stripe_buying import stripe_settings
 
 WATCHING = ROOT / "deploy" / "prometheus"
@@ -112,7 +113,7 @@ def test_every_figure_that_an_alert_or_a_panel_asks_for_is_one_that_the_service_
     buy(service, telegram, newcomer(telegram))
     eventually(lambda: any(name.startswith("reconcile_age_seconds") for name in service.metrics()))
     known = {re.split(r"[{ ]", name)[0] for name in service.metrics()}
-    known |= families(LOOPBACK.get(f"{service.url}/metrics").text)
+    known |= families(LOOPBACK.get(f"{service.url}/metrics").text) | OVER_MTPROTO
 
     asked = {alert["alert"]: metrics_in(alert["expr"]) for alert in alerts()}
     asked |= {
@@ -126,6 +127,16 @@ def test_every_figure_that_an_alert_or_a_panel_asks_for_is_one_that_the_service_
 
 
 UP_ALONE = {"TollgramDown", "TollgramNotWatched", "Does every process answer?", "Does any alert ring?"}
+
+
+OVER_MTPROTO = {"telegram_listening", "telegram_connected"}
+
+
+def test_over_mtproto_the_service_tells_who_listens(tmp_path: Path) -> None:
+    with shop_by(MTPROTO, tmp_path) as shop:
+        told = {f'{name}{{bot_name="main"}}': 1.0 for name in OVER_MTPROTO}
+        eventually(lambda: told.items() <= shop.service.metrics().items())
+        assert 'telegram_webhook_registered{bot_name="main"}' not in shop.service.metrics()
 
 
 def families(exposition: str) -> set[str]:
