@@ -266,6 +266,10 @@ def _signer(settings: Settings) -> PayloadSigner:
     return PayloadSigner([key.encode() for key in settings.signing_keys])
 
 
+def _readings(database: SqlGauges, clock: Clock, settings: Settings, listeners: Mapping[BotName, Listener]) -> Readings:
+    return Readings(database, clock, settings, listeners, started_at=clock.now())
+
+
 def _metrics(readings: Readings, webhooks: WebhookWatch) -> Metrics:
     return Metrics(readings, webhooks.gauges, readings.of_disk)
 
@@ -327,7 +331,7 @@ class Container(containers.DeclarativeContainer):
     bots = providers.Singleton(_bots, settings, tracing, work, clock)
     listeners = providers.Singleton(_listeners, settings, bots)
     webhook_watch = providers.Singleton(_webhook_watch, settings, bots)
-    readings = providers.Singleton(Readings, database, clock, settings, listeners)
+    readings = providers.Singleton(_readings, database, clock, settings, listeners)
     metrics = providers.Singleton(_metrics, readings, webhook_watch)
     refund_bell = providers.Singleton(threading.Event)
     feed_bell = providers.Singleton(Bell)

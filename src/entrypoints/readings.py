@@ -7,6 +7,7 @@ from datetime import datetime
 from adapters.sql.gauges import SqlGauges
 from adapters.telemetry.metrics import Gauges
 from application.ports.surroundings import Clock
+from application.reconciliation import STRIPE
 from domain.ids import BotName
 from entrypoints.receiving import Listener
 from entrypoints.settings import Settings
@@ -14,12 +15,13 @@ from entrypoints.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Call it for all of them but the disk's, which take no database."""
+    """Call it for all of them but the disk's, which take no database. `started_at`: when this process was."""
 
     database: SqlGauges
     clock: Clock
     settings: Settings
     listeners: Mapping[BotName, Listener]
+    started_at: datetime
 
     def __call__(self) -> Gauges:
         """Raises Unavailable where the database does not do its part."""
@@ -36,7 +38,7 @@ class Readings:
             "quarantine_oldest_seconds": held.total_seconds() if held else 0,
             "payments_quarantined": database.quarantined(),
             "reconcile_age_seconds": {
-                ledger: max(0.0, (now - at).total_seconds()) for ledger, at in database.ledgers_read().items()
+                ledger: max(0.0, (now - at).total_seconds()) for ledger, at in self._ledgers_unread_since().items()
             },
             **self._of_endpoints(now),
             **self._of_listeners(),
@@ -46,6 +48,14 @@ class Readings:
         """Nothing where the database is not on a disk of ours."""
         disk = self.database.disk()
         return {"disk_free_bytes": disk[0], "disk_size_bytes": disk[1]} if disk else {}
+
+    def _ledgers_unread_since(self) -> Mapping[str, datetime]:
+        """Also of those that nobody has tried to read yet, so that silence shows where nothing tries at all."""
+        expected: list[str] = []
+        if self.settings.reconcile_every:
+            expected += [f"stars:{bot}" for bot in self.settings.bot_tokens]
+            expected += [STRIPE] if self.settings.stripe_secret_key else []
+        return {**dict.fromkeys(expected, self.started_at), **self.database.ledgers_unread_since()}
 
     def _of_endpoints(self, now: datetime) -> Gauges:
         """Nothing where there are none."""

@@ -144,7 +144,7 @@ def test_what_was_missed_is_found_by_itself_within_moments(telegram: SandboxServ
         set_webhook(telegram, shop)
         ada = newcomer(telegram)
         sent = invoice_for(shop, ada)
-        eventually(lambda: shop.metrics().get('reconcile_age_seconds{ledger="stars:main"}') is not None)
+        eventually(lambda: shop.log_lines("ledger.compared"))
         telegram.faults(hold_deliveries=True)
         telegram.pay(ada, sent["telegram_message_id"], skip_pre_checkout=True)
 

@@ -39,6 +39,8 @@ _OLDEST_QUARANTINED = (
     select(schema.payments.c.received_at).where(_IN_QUARANTINE).order_by(schema.payments.c.received_at).limit(1)
 )
 _LEDGERS = select(schema.ledger_marks.c.ledger, schema.ledger_marks.c.tail_read_at)
+_MARKS = schema.ledger_marks
+_UNREAD_SINCE = select(_MARKS.c.ledger, func.coalesce(_MARKS.c.tail_read_at, _MARKS.c.first_started_at).label("since"))
 _EVENTS, _PUSHES, _ENDPOINTS = schema.events, schema.event_pushes, schema.event_endpoints
 _OF_ENDPOINT = _PUSHES.c.endpoint == bindparam("endpoint")
 _PUSHES_WAITING = select(func.count()).select_from(_PUSHES).where(_OF_ENDPOINT, schema.push_waits)
@@ -125,6 +127,11 @@ class SqlGauges:
         """When the end of each ledger was read last."""
         with self._engine.connect() as connection:
             return {ledger: at for ledger, at in connection.execute(_LEDGERS) if at is not None}
+
+    def ledgers_unread_since(self) -> Mapping[str, datetime]:
+        """The same, and of one whose end was never read: when that was tried first."""
+        with self._engine.connect() as connection:
+            return {row.ledger: row.since for row in connection.execute(_UNREAD_SINCE)}
 
     def heard_at(self) -> datetime | None:
         """When Telegram last told us of a message or a pressed button; within the days for which that is kept."""

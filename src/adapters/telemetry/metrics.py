@@ -137,7 +137,7 @@ _GAUGES = {
     "refunds_pending": "Refunds that were ordered and not confirmed yet",
     "quarantine_oldest_seconds": "Age of the oldest payment in quarantine",
     "payments_quarantined": "Payments in quarantine, by reason",
-    "reconcile_age_seconds": "Time since the end of a provider's ledger was read",
+    "reconcile_age_seconds": "Time since the end of a provider's ledger was read, or since that was tried first",
     "telegram_webhook_registered": "Whether Telegram, when asked last, sent a bot's updates to us",
     "telegram_webhook_pending_updates": "Updates that waited at Telegram when it was asked last",
     "disk_free_bytes": "Left on the disk that holds the database, where that is SQLite",
