@@ -24,18 +24,19 @@ MOST_EXPOSED = 20
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze on this machine (Debian: systemd)")
-def test_systemd_takes_the_unit_and_finds_it_fenced_in(tmp_path: Path) -> None:
-    unit = tmp_path / "tollgram.service"
+def test_systemd_takes_the_units_and_finds_them_fenced_in(tmp_path: Path) -> None:
     command = str(Path(sys.executable).with_name("tollgram"))
-    unit.write_text((DEPLOY / "tollgram.service").read_text().replace("/opt/tollgram/.venv/bin/tollgram", command))
+    units = [tmp_path / name for name in ("tollgram.service", "tollgram-backup.service", "tollgram-backup.timer")]
+    for unit in units:
+        unit.write_text((DEPLOY / unit.name).read_text().replace("/opt/tollgram/.venv/bin/tollgram", command))
 
     def analyze(*arguments: str) -> str:
         done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stderr
 
-    assert analyze("verify", "--man=no", str(unit)) == ""
-    analyze("security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED}", str(unit))
+    assert analyze("verify", "--man=no", *map(str, units)) == ""
+    analyze("security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED}", str(units[0]))
 
 
 def test_a_command_run_as_the_documents_say_has_the_settings_that_the_unit_has() -> None:
@@ -88,17 +89,18 @@ def image(tmp_path: Path) -> Image:
         assert name in chain.from_iterable(copied)
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for name in ("libraries", "bin", "state"):
-        (tmp_path / name).mkdir()
+    for name in ("libraries", ".venv/bin", "state", "backups"):
+        (tmp_path / name).mkdir(parents=True)
     for path in Path(sysconfig.get_path("purelib")).iterdir():
         if not path.name.startswith(("tollgram", "_tollgram")):
             (tmp_path / "libraries" / path.name).symlink_to(path)
-    python = tmp_path / "bin" / "python"
+    python = tmp_path / ".venv" / "bin" / "python"
+    shutil.copy(DEPLOY / "tollgram", python.parent)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     python.chmod(0o755)
     environment = {
         "PATH": f"{python.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{tmp_path}/src:{tmp_path}:{tmp_path}/libraries",
+        "PYTHONPATH": f"{tmp_path}/libraries",
         "PYTHONDONTWRITEBYTECODE": "1",
         "DATABASE_URL": f"sqlite:///{tmp_path}/state/tollgram.db",
     }
@@ -106,7 +108,7 @@ def image(tmp_path: Path) -> Image:
 
 
 def test_what_is_copied_into_the_image_is_enough_to_run(image: Image) -> None:
-    image.run(str(DEPLOY / "tollgram"), "migrate")
+    image.run("tollgram", "migrate")
 
     assert (image.folder / "state" / "tollgram.db").exists()
 
@@ -116,9 +118,28 @@ def test_the_image_knows_its_version_though_nothing_of_it_is_installed(image: Im
 
     with pytest.raises(AssertionError, match="PackageNotFoundError"):
         image.run("python", "-c", "from importlib.metadata import version; version('tollgram')")
-    assert image.run(str(DEPLOY / "tollgram"), "--version") == f"tollgram {told}\n"
-    described = "from entrypoints.http.openapi import document; print(document()['info']['version'])"
+    assert image.run("tollgram", "--version") == f"tollgram {told}\n"
+    path = f"import sys; sys.path.insert(0, '{image.folder}/src')"
+    described = f"{path}; from entrypoints.http.openapi import document; print(document()['info']['version'])"
     assert image.run("python", "-c", described) == f"{told}\n"
+
+
+def test_the_timer_s_service_makes_a_backup(image: Image) -> None:
+    image.run("tollgram", "migrate")
+    (line,) = re.findall(r"^ExecStart=(.*)$", (DEPLOY / "tollgram-backup.service").read_text(), re.MULTILINE)
+    ours = {
+        "/opt/tollgram/": f"{image.folder}/",
+        "/var/lib/tollgram-backups": f"{image.folder}/backups",
+        "$$": "$",
+        "%%": "%",
+    }
+    for name, here in ours.items():
+        assert name in line
+        line = line.replace(name, here)
+    image.run(*shlex.split(line))
+
+    (made,) = (image.folder / "backups").iterdir()
+    assert made.name.startswith("tollgram-20")
 
 
 def test_what_the_image_leaves_out_holds_no_secret() -> None:
