@@ -1019,9 +1019,9 @@ class MemoryPushes(Pushes):
         if self._of(push):
             del self.state.pushes[push.endpoint, push.event.sequence]
 
-    def release(self, push: Push) -> None:
+    def release(self, push: Push, now: datetime) -> None:
         if waits := self._of(push):
-            self._keep(replace(waits, claimed_until=None))
+            self._keep(replace(waits, due_at=now, claimed_until=None))
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
         if waits := self._of(push):

@@ -106,7 +106,7 @@ class PushEvents:
                     )
                     events: list[Event] = [_pushed(push)]
                 case Gone():
-                    tx.pushes.release(push)
+                    tx.pushes.release(push, now)
                     events = [_not_pushed(push, outcome.problem), *self._disable(tx, state, outcome.problem, now)]
                 case NotTaken():
                     events = self._refused(tx, push, state, outcome, now)
@@ -122,7 +122,7 @@ class PushEvents:
         since = push.failing_since or now
         given_up = False
         if refusal.out_of_reach:
-            tx.pushes.release(push)
+            tx.pushes.release(push, now)  # behind the others: another knocks next
             failures = state.failures + 1
             state = replace(state, failures=failures, due_at=now + self._pause(failures, FIRST_KNOCK, LONGEST_KNOCK))
         elif now - since > TRIED_FOR:

@@ -203,12 +203,17 @@ def test_who_dies_over_one_leaves_it_to_the_next(work: UnitOfWork, events: list[
     assert again == Push(endpoint=HERE, event=events[0], attempts=2)
 
 
-def test_one_that_is_let_go_of_is_due_as_before(work: UnitOfWork, events: list[NumberedNotice]) -> None:
+def test_one_that_is_let_go_of_is_due_behind_those_that_were_due_before(
+    work: UnitOfWork, events: list[NumberedNotice]
+) -> None:
     first = claim(work)
     assert first is not None
     with work.begin() as tx:
-        tx.pushes.release(first)
-    assert claim(work) == replace(first, attempts=2)
+        tx.pushes.release(first, NOON + SECOND)
+    bobs, again = claim(work, SECOND), claim(work, SECOND)
+    assert bobs is not None
+    assert bobs.event == events[2]
+    assert again == replace(first, attempts=2)
 
 
 def test_one_that_is_tried_again_waits_until_then_and_holds_up_its_user_only(
@@ -245,7 +250,7 @@ def test_what_is_given_up_lets_the_next_go_on_and_can_be_wanted_anew(
     with work.begin() as tx:
         tx.pushes.give_up(first, NOON, "no")
         tx.pushes.give_up(first, NOON, "no")
-        tx.pushes.release(first)
+        tx.pushes.release(first, NOON)
         tx.pushes.retry(first, NOON, failing_since=NOON, problem="")
         tx.pushes.done(first)
     assert counted(work) == (2, 1)

@@ -47,6 +47,17 @@ class Choosy(MemoryReceiver):
 
 
 @dataclass
+class OutOfReachFor(MemoryReceiver):
+    """As where whatever handles one user's events breaks down, and a proxy in front of it answers 502."""
+
+    user: UserId = ALICE
+
+    def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
+        MemoryReceiver.push(self, endpoint, event, now)
+        return AWAY if event.notice.user_id == self.user else Taken()
+
+
+@dataclass
 class Desk:
     """One endpoint, which has been there since before anything happened; chance is always in the middle."""
 
@@ -197,6 +208,25 @@ def test_an_endpoint_that_is_out_of_reach_is_knocked_at_by_one_event_now_and_the
 
     assert desk.all() == 2
     assert (desk.state.failures, desk.state.failing_since, desk.state.problem) == (0, None, None)
+
+
+def test_one_event_at_which_it_is_always_out_of_reach_does_not_stop_those_of_others() -> None:
+    desk = Desk(receiver=OutOfReachFor())
+    desk.happen(ALICE, BOB, BOB)
+    for _ in range(60):
+        desk.all()
+        desk.clock.pass_by(SECOND)
+    assert desk.got.count(BOB) == 2
+    for _ in range(60):
+        desk.happen(BOB)
+        desk.all()
+        desk.clock.pass_by(SECOND)
+    desk.clock.pass_by(LONGEST_KNOCK)
+    desk.all()
+    desk.clock.pass_by(LONGEST_KNOCK)
+    desk.all()
+    assert desk.got.count(BOB) == 62
+    assert (desk.waiting(), desk.state.disabled_at) == (1, None)
 
 
 def test_while_it_is_out_of_reach_one_only_is_under_way() -> None:

@@ -62,7 +62,7 @@ _ANY_DUE = select(_TABLE.c.sequence).where(_HERE, schema.push_waits, _FREE, _DUE
 _ONE = and_(_HERE, _TABLE.c.sequence == bindparam("of"), schema.push_waits)
 _CLAIM = update(_TABLE).where(_ONE).values(claimed_until=bindparam("until"), attempts=_TABLE.c.attempts + 1)
 _DONE = delete(_TABLE).where(_ONE)
-_RELEASE = update(_TABLE).where(_ONE).values(claimed_until=None)
+_RELEASE = update(_TABLE).where(_ONE).values(claimed_until=None, due_at=_NOW)
 _RETRY = (
     update(_TABLE)
     .where(_ONE)
@@ -134,8 +134,8 @@ class SqlPushes(Pushes):
     def done(self, push: Push) -> None:
         self._connection.execute(_DONE, _named(push))
 
-    def release(self, push: Push) -> None:
-        self._connection.execute(_RELEASE, _named(push))
+    def release(self, push: Push, now: datetime) -> None:
+        self._connection.execute(_RELEASE, {"now": now, **_named(push)})
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
         self._connection.execute(_RETRY, {"due": due_at, "since": failing_since, "why": problem, **_named(push)})

@@ -90,8 +90,8 @@ class Pushes(Protocol):
     def done(self, push: Push) -> None: ...
 
     @abstractmethod
-    def release(self, push: Push) -> None:
-        """Let go of it; it was not its fault, and it is due as before."""
+    def release(self, push: Push, now: datetime) -> None:
+        """Let go of it; it was not its fault. It stays due, behind all that have been due for longer."""
 
     @abstractmethod
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:

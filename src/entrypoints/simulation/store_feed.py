@@ -123,9 +123,9 @@ class StorePushes(Port, Pushes):
         self._s.statement("pushes.done")
         self._s.delete(self._t.pushes, (push.endpoint, push.event.sequence), lambda row: row.given_up_at is None)
 
-    def release(self, push: Push) -> None:
+    def release(self, push: Push, now: datetime) -> None:
         self._s.statement("pushes.release")
-        self._change(push, lambda row: row._replace(claimed_until=None))
+        self._change(push, lambda row: row._replace(due_at=now, claimed_until=None))
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
         self._s.statement("pushes.retry")
