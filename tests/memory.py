@@ -1021,7 +1021,8 @@ class MemoryPushes(Pushes):
 
     def release(self, push: Push, now: datetime) -> None:
         if waits := self._of(push):
-            self._keep(replace(waits, due_at=now, claimed_until=None))
+            uncounted = replace(waits.push, attempts=waits.push.attempts - 1)
+            self._keep(replace(waits, push=uncounted, due_at=now, claimed_until=None))
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
         if waits := self._of(push):

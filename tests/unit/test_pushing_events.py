@@ -210,6 +210,22 @@ def test_an_endpoint_that_is_out_of_reach_is_knocked_at_by_one_event_now_and_the
     assert (desk.state.failures, desk.state.failing_since, desk.state.problem) == (0, None, None)
 
 
+def test_what_is_refused_after_it_was_out_of_reach_is_tried_again_after_the_first_pause() -> None:
+    desk = Desk()
+    desk.happen(ALICE)
+    desk.outcomes(*[AWAY] * 500)
+    for _ in range(20):
+        desk.all()
+        desk.clock.pass_by(timedelta(minutes=1))
+    desk.receiver.outcomes.clear()
+    desk.outcomes(REFUSED)
+    desk.clock.pass_by(LONGEST_KNOCK)
+    assert desk.all() == 1
+    desk.clock.pass_by(FIRST_PAUSE)
+    assert desk.all() == 1
+    assert desk.waiting() == 0
+
+
 def test_one_event_at_which_it_is_always_out_of_reach_does_not_stop_those_of_others() -> None:
     desk = Desk(receiver=OutOfReachFor())
     desk.happen(ALICE, BOB, BOB)

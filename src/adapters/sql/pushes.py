@@ -62,7 +62,7 @@ _ANY_DUE = select(_TABLE.c.sequence).where(_HERE, schema.push_waits, _FREE, _DUE
 _ONE = and_(_HERE, _TABLE.c.sequence == bindparam("of"), schema.push_waits)
 _CLAIM = update(_TABLE).where(_ONE).values(claimed_until=bindparam("until"), attempts=_TABLE.c.attempts + 1)
 _DONE = delete(_TABLE).where(_ONE)
-_RELEASE = update(_TABLE).where(_ONE).values(claimed_until=None, due_at=_NOW)
+_RELEASE = update(_TABLE).where(_ONE).values(claimed_until=None, due_at=_NOW, attempts=_TABLE.c.attempts - 1)
 _RETRY = (
     update(_TABLE)
     .where(_ONE)

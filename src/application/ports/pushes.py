@@ -91,7 +91,8 @@ class Pushes(Protocol):
 
     @abstractmethod
     def release(self, push: Push, now: datetime) -> None:
-        """Let go of it; it was not its fault. It stays due, behind all that have been due for longer."""
+        """Let go of it; it was not its fault. It stays due, behind all that have been due for longer, and the
+        attempt does not count."""
 
     @abstractmethod
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:

@@ -125,7 +125,12 @@ class StorePushes(Port, Pushes):
 
     def release(self, push: Push, now: datetime) -> None:
         self._s.statement("pushes.release")
-        self._change(push, lambda row: row._replace(due_at=now, claimed_until=None))
+
+        def let_go(row: PushRow) -> PushRow:
+            uncounted = replace(row.push, attempts=row.push.attempts - 1)
+            return row._replace(push=uncounted, due_at=now, claimed_until=None)
+
+        self._change(push, let_go)
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
         self._s.statement("pushes.retry")
