@@ -118,14 +118,17 @@ class PushEvents:
         self, tx: Transaction, push: Push, state: EndpointState, refusal: NotTaken, now: datetime
     ) -> list[Event]:
         problem = refusal.problem
-        state = replace(state, failing_since=state.failing_since or now, problem=problem)
+        failing_since = state.failing_since or now
+        state = replace(state, failing_since=failing_since, problem=problem)
         since = push.failing_since or now
+        # What is refused where nothing is taken any more is kept for when it is enabled.
+        disabled = state.disabled_at is not None or now - failing_since > TRIED_FOR
         given_up = False
         if refusal.out_of_reach:
             tx.pushes.release(push, now)  # behind the others: another knocks next
             failures = state.failures + 1
             state = replace(state, failures=failures, due_at=now + self._pause(failures, FIRST_KNOCK, LONGEST_KNOCK))
-        elif now - since > TRIED_FOR:
+        elif now - since > TRIED_FOR and not disabled:
             given_up = True
             tx.pushes.give_up(push, now, problem)
         else:
@@ -134,7 +137,7 @@ class PushEvents:
         if refusal.after is not None:
             state = replace(state, due_at=max(state.due_at, now + min(refusal.after, MOST_ASKED_FOR)))
         events: list[Event] = [_not_pushed(push, problem, given_up=given_up)]
-        if state.failing_since is not None and now - state.failing_since > TRIED_FOR:
+        if disabled:
             return [*events, *self._disable(tx, state, problem, now)]
         tx.pushes.move(state)
         return events

@@ -292,6 +292,52 @@ def test_after_three_days_of_nothing_but_failures_it_is_disabled_once() -> None:
     assert desk.waiting() == 1
 
 
+@dataclass
+class Broken(MemoryReceiver):
+    """Answers nothing but 500 until it is mended."""
+
+    mended: bool = False
+
+    def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
+        MemoryReceiver.push(self, endpoint, event, now)
+        return Taken() if self.mended else REFUSED
+
+
+def test_what_is_refused_when_the_endpoint_is_disabled_is_not_given_up_but_kept() -> None:
+    receiver = Broken()
+    desk = Desk(receiver=receiver)
+    desk.happen(ALICE, BOB, ALICE)
+    while desk.state.disabled_at is None:
+        desk.all()
+        desk.clock.pass_by(timedelta(minutes=20))
+    assert not any(isinstance(event, NoticeNotPushed) and event.given_up for event in desk.journal.events)
+    assert desk.waiting() == 3
+    receiver.mended = True
+    receiver.got.clear()
+    desk.enable()
+    desk.clock.pass_by(LONGEST_PAUSE * 1.2)
+    assert desk.all() == 3
+
+
+def test_what_is_refused_by_one_that_was_disabled_meanwhile_is_not_given_up() -> None:
+    desk = Desk(receiver=Broken())
+    desk.happen(ALICE)
+    desk.push()
+
+    @dataclass
+    class GoneForOthers(MemoryReceiver):
+        def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
+            with desk.work.begin() as tx:
+                tx.pushes.move(replace(desk.state, failing_since=None, disabled_at=now, problem="answered 410"))
+            return REFUSED
+
+    desk.receiver = GoneForOthers()
+    desk.clock.pass_by(TRIED_FOR + SECOND)
+    desk.push()
+    assert (desk.waiting(), desk.state.disabled_at) == (1, desk.clock.now())
+    assert not any(isinstance(event, EndpointDisabled) for event in desk.journal.events)
+
+
 def test_one_that_takes_something_now_and_then_is_never_disabled() -> None:
     desk = Desk()
     for _ in range(10):
