@@ -1021,7 +1021,7 @@ class MemoryPushes(Pushes):
 
     def release(self, push: Push, now: datetime) -> None:
         if waits := self._of(push):
-            uncounted = replace(waits.push, attempts=waits.push.attempts - 1)
+            uncounted = replace(waits.push, attempts=max(0, waits.push.attempts - 1))
             self._keep(replace(waits, push=uncounted, due_at=now, claimed_until=None))
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
@@ -1032,6 +1032,11 @@ class MemoryPushes(Pushes):
     def give_up(self, push: Push, now: datetime, problem: str) -> None:
         if waits := self._of(push):
             self._keep(replace(waits, given_up_at=now, claimed_until=None, problem=problem))
+
+    def wake(self, endpoint: str, now: datetime) -> None:
+        for one in self._waiting(endpoint):
+            anew = replace(one.push, attempts=0, failing_since=None)
+            self._keep(replace(one, push=anew, due_at=now, problem=None))
 
     def forget(self, endpoint: str) -> int:
         waiting = self._waiting(endpoint)

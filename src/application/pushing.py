@@ -168,6 +168,8 @@ class EnableEndpoint:
             state = tx.pushes.take(endpoint.id, now, position=newest)
             if skip:
                 tx.pushes.forget(endpoint.id)
+            else:
+                tx.pushes.wake(endpoint.id, now)
             tx.pushes.move(
                 EndpointState(
                     id=state.id,

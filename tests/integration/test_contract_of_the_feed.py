@@ -265,6 +265,34 @@ def test_what_is_given_up_lets_the_next_go_on_and_can_be_wanted_anew(
     assert claim(work) == Push(endpoint=HERE, event=events[0], attempts=1)
 
 
+def test_what_waits_can_be_woken_as_if_it_had_never_been_refused(
+    work: UnitOfWork, events: list[NumberedNotice]
+) -> None:
+    first, bobs = claim(work), claim(work)
+    assert first is not None
+    assert bobs is not None
+    with work.begin() as tx:
+        tx.pushes.add(THERE, events[:1], NOON)
+        tx.pushes.retry(first, NOON + HOUR, failing_since=NOON - DAY, problem="no")
+        tx.pushes.give_up(bobs, NOON, "no")
+    there = claim(work, endpoint=THERE)
+    assert there is not None
+    with work.begin() as tx:
+        tx.pushes.retry(there, NOON + HOUR, failing_since=NOON, problem="no")
+        tx.pushes.wake(HERE, NOON + SECOND)
+
+    assert counted(work) == (2, 1)
+    assert claim(work) is None
+    assert claim(work, SECOND) == first
+    assert claim(work, SECOND) is None, "one that somebody holds stays with them"
+    assert claim(work, HOUR, endpoint=THERE) == replace(there, attempts=2, failing_since=NOON)
+
+    with work.begin() as tx:
+        tx.pushes.wake(HERE, NOON + SECOND)
+        tx.pushes.release(first, NOON + SECOND)
+    assert claim(work, SECOND) == first
+
+
 def test_what_waits_can_be_forgotten(work: UnitOfWork, events: list[NumberedNotice]) -> None:
     first = claim(work)
     assert first is not None

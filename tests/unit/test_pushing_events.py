@@ -315,7 +315,6 @@ def test_what_is_refused_when_the_endpoint_is_disabled_is_not_given_up_but_kept(
     receiver.mended = True
     receiver.got.clear()
     desk.enable()
-    desk.clock.pass_by(LONGEST_PAUSE * 1.2)
     assert desk.all() == 3
 
 
@@ -452,6 +451,27 @@ def test_one_that_is_enabled_gets_what_it_missed() -> None:
     assert desk.enable() == 1
     assert desk.all() == 2
     assert desk.got == [ALICE, ALICE, BOB]
+
+
+def test_what_was_refused_before_is_tried_at_once_and_for_three_more_days_where_its_endpoint_is_enabled() -> None:
+    desk = Desk()
+    desk.happen(ALICE, ALICE)
+    poison = desk.numbers()[0].sequence
+    desk.receiver = Choosy(refused=poison)
+    for _ in range(2 * 24):
+        desk.all()
+        desk.clock.pass_by(HOUR)
+    tries = len(desk.receiver.got)
+    desk.enable()
+    assert desk.all() == 1
+    assert len(desk.receiver.got) == tries + 1
+    desk.clock.pass_by(FIRST_PAUSE)
+    assert desk.all() == 1
+    for _ in range(2 * 24):
+        desk.happen(BOB)  # whom it takes
+        desk.all()
+        desk.clock.pass_by(HOUR)
+    assert not any(isinstance(event, NoticeNotPushed) and event.given_up for event in desk.journal.events)
 
 
 def test_one_that_is_enabled_may_skip_what_it_missed() -> None:

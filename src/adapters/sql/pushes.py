@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import insert_new, insert_rows
@@ -62,7 +62,9 @@ _ANY_DUE = select(_TABLE.c.sequence).where(_HERE, schema.push_waits, _FREE, _DUE
 _ONE = and_(_HERE, _TABLE.c.sequence == bindparam("of"), schema.push_waits)
 _CLAIM = update(_TABLE).where(_ONE).values(claimed_until=bindparam("until"), attempts=_TABLE.c.attempts + 1)
 _DONE = delete(_TABLE).where(_ONE)
-_RELEASE = update(_TABLE).where(_ONE).values(claimed_until=None, due_at=_NOW, attempts=_TABLE.c.attempts - 1)
+# It counts none where all were woken while it was held.
+_UNCOUNTED = case((_TABLE.c.attempts > 0, _TABLE.c.attempts - 1), else_=0)
+_RELEASE = update(_TABLE).where(_ONE).values(claimed_until=None, due_at=_NOW, attempts=_UNCOUNTED)
 _RETRY = (
     update(_TABLE)
     .where(_ONE)
@@ -70,6 +72,7 @@ _RETRY = (
 )
 _GIVE_UP = update(_TABLE).where(_ONE).values(claimed_until=None, given_up_at=_NOW, problem=bindparam("why"))
 _GIVEN_UP_BEFORE = delete(_TABLE).where(_HERE, _TABLE.c.sequence == bindparam("of"), _TABLE.c.given_up_at.is_not(None))
+_WAKE = update(_TABLE).where(_HERE, schema.push_waits).values(due_at=_NOW, attempts=0, failing_since=None, problem=None)
 _FORGET = delete(_TABLE).where(_HERE, schema.push_waits)
 
 
@@ -142,6 +145,9 @@ class SqlPushes(Pushes):
 
     def give_up(self, push: Push, now: datetime, problem: str) -> None:
         self._connection.execute(_GIVE_UP, {"now": now, "why": problem, **_named(push)})
+
+    def wake(self, endpoint: str, now: datetime) -> None:
+        self._connection.execute(_WAKE, {"at_endpoint": endpoint, "now": now})
 
     def forget(self, endpoint: str) -> int:
         return self._connection.execute(_FORGET, {"at_endpoint": endpoint}).rowcount

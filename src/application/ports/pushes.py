@@ -103,6 +103,10 @@ class Pushes(Protocol):
         """Nobody pushes it any more, and later ones of its user go on; it stays on record."""
 
     @abstractmethod
+    def wake(self, endpoint: str, now: datetime) -> None:
+        """All that wait there are due at once, as if they had never been refused. Who holds one goes on."""
+
+    @abstractmethod
     def forget(self, endpoint: str) -> int:
         """Let go of all that wait there, and tell how many they were."""
 

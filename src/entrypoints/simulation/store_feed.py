@@ -127,7 +127,7 @@ class StorePushes(Port, Pushes):
         self._s.statement("pushes.release")
 
         def let_go(row: PushRow) -> PushRow:
-            uncounted = replace(row.push, attempts=row.push.attempts - 1)
+            uncounted = replace(row.push, attempts=max(0, row.push.attempts - 1))
             return row._replace(push=uncounted, due_at=now, claimed_until=None)
 
         self._change(push, let_go)
@@ -144,6 +144,16 @@ class StorePushes(Port, Pushes):
     def give_up(self, push: Push, now: datetime, problem: str) -> None:
         self._s.statement("pushes.give_up")
         self._change(push, lambda row: row._replace(given_up_at=now, claimed_until=None, problem=problem))
+
+    def wake(self, endpoint: str, now: datetime) -> None:
+        self._s.statement("pushes.wake")
+
+        def anew(row: PushRow) -> PushRow:
+            push = replace(row.push, attempts=0, failing_since=None)
+            return row._replace(push=push, due_at=now, problem=None)
+
+        for row in self._waiting(endpoint):
+            self._change(row.push, anew)
 
     def forget(self, endpoint: str) -> int:
         self._s.statement("pushes.forget")
