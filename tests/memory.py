@@ -1011,7 +1011,7 @@ class MemoryPushes(Pushes):
         if not due:
             return None
         oldest = min(due, key=lambda one: (one.due_at, one.push.event.sequence))
-        taken = replace(oldest.push, attempts=oldest.push.attempts + 1)
+        taken = replace(oldest.push, attempts=oldest.push.attempts + 1, claimed_until=now + lease)
         self._keep(replace(oldest, push=taken, claimed_until=now + lease))
         return taken
 
@@ -1041,7 +1041,7 @@ class MemoryPushes(Pushes):
     def forget(self, endpoint: str) -> int:
         waiting = self._waiting(endpoint)
         for one in waiting:
-            self.done(one.push)
+            del self.state.pushes[endpoint, one.push.event.sequence]
         return len(waiting)
 
     def _waiting(self, endpoint: str) -> list[WaitingPush]:
@@ -1050,7 +1050,8 @@ class MemoryPushes(Pushes):
 
     def _of(self, push: Push) -> WaitingPush | None:
         waits = self.state.pushes.get((push.endpoint, push.event.sequence))
-        return waits if waits and not waits.given_up_at else None
+        own = waits and not waits.given_up_at and waits.claimed_until == push.claimed_until
+        return waits if own else None
 
     def _keep(self, waits: WaitingPush) -> None:
         self.state.pushes[waits.push.endpoint, waits.push.event.sequence] = waits

@@ -203,6 +203,47 @@ def test_who_dies_over_one_leaves_it_to_the_next(work: UnitOfWork, events: list[
     assert again == Push(endpoint=HERE, event=events[0], attempts=2)
 
 
+@pytest.mark.parametrize("late", ["done", "release", "retry", "give_up"])
+def test_who_was_stalled_past_its_lease_changes_nothing_where_another_has_taken_it_up(
+    late: str, work: UnitOfWork, events: list[NumberedNotice]
+) -> None:
+    first = claim(work)
+    assert first is not None
+    second = claim(work, MINUTE)
+    assert second == replace(first, attempts=2)
+
+    with work.begin() as tx:
+        match late:
+            case "done":
+                tx.pushes.done(first)
+            case "release":
+                tx.pushes.release(first, NOON)
+            case "retry":
+                tx.pushes.retry(first, NOON, failing_since=NOON, problem="no")
+            case _:
+                tx.pushes.give_up(first, NOON, "no")
+
+    assert counted(work) == (3, 0)
+    bobs = claim(work, MINUTE)
+    assert bobs is not None
+    assert bobs.event == events[2]
+    assert claim(work, MINUTE) is None
+    with work.begin() as tx:
+        tx.pushes.done(second)
+    assert counted(work) == (2, 0)
+
+
+def test_who_was_stalled_past_its_lease_has_the_last_word_where_nobody_has_taken_it_up(
+    work: UnitOfWork, events: list[NumberedNotice]
+) -> None:
+    first = claim(work)
+    assert first is not None
+    assert due(work, HOUR)
+    with work.begin() as tx:
+        tx.pushes.done(first)
+    assert counted(work) == (2, 0)
+
+
 def test_one_that_is_let_go_of_is_due_behind_the_others_and_its_attempt_does_not_count(
     work: UnitOfWork, events: list[NumberedNotice]
 ) -> None:
@@ -283,13 +324,15 @@ def test_what_waits_can_be_woken_as_if_it_had_never_been_refused(
 
     assert counted(work) == (2, 1)
     assert claim(work) is None
-    assert claim(work, SECOND) == first
+    again = claim(work, SECOND)
+    assert again is not None
+    assert again == first
     assert claim(work, SECOND) is None, "one that somebody holds stays with them"
     assert claim(work, HOUR, endpoint=THERE) == replace(there, attempts=2, failing_since=NOON)
 
     with work.begin() as tx:
         tx.pushes.wake(HERE, NOON + SECOND)
-        tx.pushes.release(first, NOON + SECOND)
+        tx.pushes.release(again, NOON + SECOND)
     assert claim(work, SECOND) == first
 
 

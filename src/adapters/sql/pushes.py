@@ -61,16 +61,18 @@ _HEAD = (
 _ANY_DUE = select(_TABLE.c.sequence).where(_HERE, schema.push_waits, _FREE, _DUE).limit(1)
 _ONE = and_(_HERE, _TABLE.c.sequence == bindparam("of"), schema.push_waits)
 _CLAIM = update(_TABLE).where(_ONE).values(claimed_until=bindparam("until"), attempts=_TABLE.c.attempts + 1)
-_DONE = delete(_TABLE).where(_ONE)
+# Another may have taken it up since, where a process was stalled past its lease.
+_OWN = and_(_ONE, _TABLE.c.claimed_until == bindparam("held_until", type_=UtcTime()))
+_DONE = delete(_TABLE).where(_OWN)
 # It counts none where all were woken while it was held.
 _UNCOUNTED = case((_TABLE.c.attempts > 0, _TABLE.c.attempts - 1), else_=0)
-_RELEASE = update(_TABLE).where(_ONE).values(claimed_until=None, due_at=_NOW, attempts=_UNCOUNTED)
+_RELEASE = update(_TABLE).where(_OWN).values(claimed_until=None, due_at=_NOW, attempts=_UNCOUNTED)
 _RETRY = (
     update(_TABLE)
-    .where(_ONE)
+    .where(_OWN)
     .values(claimed_until=None, due_at=bindparam("due"), failing_since=bindparam("since"), problem=bindparam("why"))
 )
-_GIVE_UP = update(_TABLE).where(_ONE).values(claimed_until=None, given_up_at=_NOW, problem=bindparam("why"))
+_GIVE_UP = update(_TABLE).where(_OWN).values(claimed_until=None, given_up_at=_NOW, problem=bindparam("why"))
 _GIVEN_UP_BEFORE = delete(_TABLE).where(_HERE, _TABLE.c.sequence == bindparam("of"), _TABLE.c.given_up_at.is_not(None))
 _WAKE = update(_TABLE).where(_HERE, schema.push_waits).values(due_at=_NOW, attempts=0, failing_since=None, problem=None)
 _FORGET = delete(_TABLE).where(_HERE, schema.push_waits)
@@ -131,8 +133,15 @@ class SqlPushes(Pushes):
         row = self._connection.execute(_HEAD, {"at_endpoint": endpoint, **times}).one_or_none()
         if row is None:
             return None
-        self._connection.execute(_CLAIM, {"at_endpoint": endpoint, "of": row.sequence, "until": now + lease})
-        return Push(endpoint=endpoint, event=numbered(row), attempts=row.attempts + 1, failing_since=row.failing_since)
+        until = now + lease
+        self._connection.execute(_CLAIM, {"at_endpoint": endpoint, "of": row.sequence, "until": until})
+        return Push(
+            endpoint=endpoint,
+            event=numbered(row),
+            attempts=row.attempts + 1,
+            failing_since=row.failing_since,
+            claimed_until=until,
+        )
 
     def done(self, push: Push) -> None:
         self._connection.execute(_DONE, _named(push))
@@ -158,7 +167,7 @@ def _times(now: datetime, lease: timedelta) -> dict[str, datetime]:
 
 
 def _named(push: Push) -> dict[str, Any]:
-    return {"at_endpoint": push.endpoint, "of": push.event.sequence}
+    return {"at_endpoint": push.endpoint, "of": push.event.sequence, "held_until": push.claimed_until}
 
 
 def _row(state: EndpointState) -> dict[str, Any]:

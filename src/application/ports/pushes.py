@@ -45,12 +45,14 @@ class EndpointState:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
     """An event that waits to be pushed to one endpoint. `attempts` counts how often it was taken up, this time too;
-    `failing_since` is when the endpoint first refused it."""
+    `failing_since` is when the endpoint first refused it, `claimed_until` until when whoever took it up holds it: what
+    they say of it later counts as long as nobody else has taken it up."""
 
     endpoint: str
     event: NumberedNotice
     attempts: int
     failing_since: datetime | None = None
+    claimed_until: datetime | None = field(default=None, compare=False)
 
 
 class Pushes(Protocol):

@@ -115,13 +115,13 @@ class StorePushes(Port, Pushes):
         if not due:
             return None
         oldest = min(due, key=lambda row: (row.due_at, row.push.event.sequence))
-        taken = replace(oldest.push, attempts=oldest.push.attempts + 1)
+        taken = replace(oldest.push, attempts=oldest.push.attempts + 1, claimed_until=now + lease)
         self._change(taken, lambda row: row._replace(push=taken, claimed_until=now + lease))
         return taken
 
     def done(self, push: Push) -> None:
         self._s.statement("pushes.done")
-        self._s.delete(self._t.pushes, (push.endpoint, push.event.sequence), lambda row: row.given_up_at is None)
+        self._s.delete(self._t.pushes, (push.endpoint, push.event.sequence), lambda row: _is_own(row, push))
 
     def release(self, push: Push, now: datetime) -> None:
         self._s.statement("pushes.release")
@@ -130,7 +130,7 @@ class StorePushes(Port, Pushes):
             uncounted = replace(row.push, attempts=max(0, row.push.attempts - 1))
             return row._replace(push=uncounted, due_at=now, claimed_until=None)
 
-        self._change(push, let_go)
+        self._change_own(push, let_go)
 
     def retry(self, push: Push, due_at: datetime, *, failing_since: datetime, problem: str) -> None:
         self._s.statement("pushes.retry")
@@ -139,11 +139,11 @@ class StorePushes(Port, Pushes):
             failing = replace(row.push, failing_since=failing_since)
             return row._replace(push=failing, due_at=due_at, claimed_until=None, problem=problem)
 
-        self._change(push, put_off)
+        self._change_own(push, put_off)
 
     def give_up(self, push: Push, now: datetime, problem: str) -> None:
         self._s.statement("pushes.give_up")
-        self._change(push, lambda row: row._replace(given_up_at=now, claimed_until=None, problem=problem))
+        self._change_own(push, lambda row: row._replace(given_up_at=now, claimed_until=None, problem=problem))
 
     def wake(self, endpoint: str, now: datetime) -> None:
         self._s.statement("pushes.wake")
@@ -169,3 +169,11 @@ class StorePushes(Port, Pushes):
     def _change(self, push: Push, how: Callable[[PushRow], PushRow]) -> None:
         place = push.endpoint, push.event.sequence
         self._s.change(self._t.pushes, place, lambda row: how(row) if row.given_up_at is None else None)
+
+    def _change_own(self, push: Push, how: Callable[[PushRow], PushRow]) -> None:
+        place = push.endpoint, push.event.sequence
+        self._s.change(self._t.pushes, place, lambda row: how(row) if _is_own(row, push) else None)
+
+
+def _is_own(row: PushRow, push: Push) -> bool:
+    return row.given_up_at is None and row.claimed_until == push.claimed_until
