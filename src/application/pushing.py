@@ -101,8 +101,10 @@ class PushEvents:
                 case Taken():
                     tx.pushes.done(push)
                     why = state.problem if state.disabled_at else None  # by another push, at the same time
+                    # Another push may have been asked meanwhile to wait.
+                    rest = state.due_at if _rests(state, now) else now
                     tx.pushes.move(
-                        replace(state, failures=0, failing_since=None, pushed_at=now, due_at=now, problem=why)
+                        replace(state, failures=0, failing_since=None, pushed_at=now, due_at=rest, problem=why)
                     )
                     events: list[Event] = [_pushed(push)]
                 case Gone():

@@ -268,6 +268,28 @@ def test_what_it_asks_to_wait_is_waited_within_reason() -> None:
         assert desk.all() == 2
 
 
+def test_what_it_asks_to_wait_is_waited_also_where_it_takes_another_push_that_was_under_way() -> None:
+    desk = Desk()
+
+    @dataclass
+    class BusyForOthers(MemoryReceiver):
+        def push(self, endpoint: Endpoint, event: NumberedNotice, now: datetime) -> PushOutcome:
+            if event.notice.user_id == ALICE:
+                desk.receiver = MemoryReceiver()
+                desk.outcomes(NotTaken(problem="answered 429", out_of_reach=True, after=HOUR))
+                desk.push()
+            return Taken()
+
+    desk.receiver = BusyForOthers()
+    desk.happen(ALICE, BOB)
+    assert desk.all() == 1
+    assert (desk.state.due_at, desk.state.pushed_at) == (NOON + HOUR, NOON)
+    desk.clock.pass_by(HOUR - SECOND)
+    assert desk.all() == 0
+    desk.clock.pass_by(SECOND)
+    assert desk.all() == 1
+
+
 def test_a_pause_that_a_wrong_clock_has_noted_holds_up_nothing() -> None:
     desk = Desk()
     desk.happen(ALICE)
