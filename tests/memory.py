@@ -994,20 +994,27 @@ class MemoryPushes(Pushes):
     def waiting(self, endpoint: str) -> int:
         return len(self._waiting(endpoint))
 
+    def not_held_up(self, endpoint: str) -> int:
+        waiting = self._waiting(endpoint)
+        heads = _oldest_of_each(waiting)
+        return sum(
+            one is heads[one.push.event.notice.user_id]
+            or heads[one.push.event.notice.user_id].push.failing_since is None
+            for one in waiting
+        )
+
     def given_up(self, endpoint: str) -> int:
         return sum(one.push.endpoint == endpoint and one.given_up_at is not None for one in self.state.pushes.values())
 
     def due(self, endpoint: str, now: datetime) -> bool:
-        return any(_push_is_due(one, now, LONGEST_PUT_OFF) for one in self._waiting(endpoint))
+        heads = _oldest_of_each(self._waiting(endpoint))
+        return any(_push_is_due(one, now, LONGEST_PUT_OFF) for one in heads.values())
 
     def claim(self, endpoint: str, now: datetime, *, at_once: int, lease: timedelta) -> Push | None:
         waiting = self._waiting(endpoint)
         if sum(_is_held(one, now, lease) for one in waiting) >= at_once:
             return None
-        heads: dict[UserId, WaitingPush] = {}
-        for one in waiting:
-            heads.setdefault(one.push.event.notice.user_id, one)
-        due = [one for one in heads.values() if _push_is_due(one, now, lease)]
+        due = [one for one in _oldest_of_each(waiting).values() if _push_is_due(one, now, lease)]
         if not due:
             return None
         oldest = min(due, key=lambda one: (one.due_at, one.push.event.sequence))
@@ -1055,6 +1062,13 @@ class MemoryPushes(Pushes):
 
     def _keep(self, waits: WaitingPush) -> None:
         self.state.pushes[waits.push.endpoint, waits.push.event.sequence] = waits
+
+
+def _oldest_of_each(waiting: Sequence[WaitingPush]) -> Mapping[UserId, WaitingPush]:
+    heads: dict[UserId, WaitingPush] = {}
+    for one in waiting:
+        heads.setdefault(one.push.event.notice.user_id, one)
+    return heads
 
 
 def _is_held(one: WaitingPush, now: datetime, lease: timedelta) -> bool:

@@ -20,7 +20,10 @@ from domain.events import EndpointDisabled, Event, NoticeNotPushed, NoticePushed
 from domain.ids import BotName
 
 MOST_WAITING = 1000
-"""As many are taken from the feed for an endpoint; the others wait there."""
+"""As many are taken from the feed for an endpoint; the others wait there. Behind one that was refused, later ones of
+its user do not count: one user would hold up all others."""
+MOST_HELD_UP = 5000
+"""With these, no more are taken from the feed than so many."""
 TAKEN_AT_ONCE = 200
 AT_ONCE = 4
 """Pushes under way to one endpoint, over all processes."""
@@ -75,14 +78,14 @@ class PushEvents:
             now = self.clock.now()
             if not _rests(state, now) and tx.pushes.due(self.endpoint.id, now):
                 return True
-            return tx.feed.newest() > state.position and tx.pushes.waiting(self.endpoint.id) < MOST_WAITING
+            return tx.feed.newest() > state.position and _has_room(tx, self.endpoint)
 
     def _claim(self, tx: Transaction, now: datetime) -> Push | None:
         # Who is new here gets what happens from now on.
         state = tx.pushes.take(self.endpoint.id, now, position=tx.feed.newest())
         if state.disabled_at is not None:
             return None
-        if tx.pushes.waiting(self.endpoint.id) < MOST_WAITING:
+        if _has_room(tx, self.endpoint):
             events = tx.feed.after(state.position, limit=TAKEN_AT_ONCE)
             tx.pushes.add(self.endpoint.id, [event for event in events if self.endpoint.wants(event.notice)], now)
             if events:
@@ -220,6 +223,10 @@ class ReplayEvents:
 def _decided(kind: str, actor: str, note: str, now: datetime) -> TrailEntry:
     """No bot has to do with it."""
     return TrailEntry(kind=kind, bot=BotName(""), at=now, actor=actor, note=note)
+
+
+def _has_room(tx: Transaction, endpoint: Endpoint) -> bool:
+    return tx.pushes.not_held_up(endpoint.id) < MOST_WAITING and tx.pushes.waiting(endpoint.id) < MOST_HELD_UP
 
 
 def _rests(state: EndpointState, now: datetime) -> bool:

@@ -203,6 +203,33 @@ def test_who_dies_over_one_leaves_it_to_the_next(work: UnitOfWork, events: list[
     assert again == Push(endpoint=HERE, event=events[0], attempts=2)
 
 
+def test_what_is_behind_a_refused_one_of_its_user_is_held_up(work: UnitOfWork, events: list[NumberedNotice]) -> None:
+    def not_held_up(endpoint: str = HERE) -> int:
+        with work.look() as tx:
+            return tx.pushes.not_held_up(endpoint)
+
+    keep(work, notice(4, BOB), notice(5))
+    number(work)
+    with work.begin() as tx:
+        tx.pushes.add(HERE, feed(work)[3:], NOON)
+    assert (not_held_up(), not_held_up(THERE)) == (5, 0)
+    first, bobs = claim(work), claim(work)
+    assert first is not None
+    assert bobs is not None
+    with work.begin() as tx:
+        tx.pushes.release(bobs, NOON)
+        tx.pushes.retry(first, NOON + MINUTE, failing_since=NOON, problem="no")
+    assert not_held_up() == 3
+
+    again = claim(work, MINUTE), claim(work, MINUTE)
+    assert [push and push.event for push in again] == [events[2], events[0]]
+    assert not due(work, MINUTE), "what is held up is not due"
+    assert again[1] is not None
+    with work.begin() as tx:
+        tx.pushes.give_up(again[1], NOON, "no")
+    assert (not_held_up(), due(work, MINUTE)) == (4, True)
+
+
 @pytest.mark.parametrize("late", ["done", "release", "retry", "give_up"])
 def test_who_was_stalled_past_its_lease_changes_nothing_where_another_has_taken_it_up(
     late: str, work: UnitOfWork, events: list[NumberedNotice]

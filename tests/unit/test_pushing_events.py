@@ -16,7 +16,9 @@ from application.pushing import (
     LONGEST_KNOCK,
     LONGEST_PAUSE,
     MOST_ASKED_FOR,
+    MOST_HELD_UP,
     MOST_WAITING,
+    TAKEN_AT_ONCE,
     TRIED_FOR,
     EnableEndpoint,
     PushEvents,
@@ -459,6 +461,27 @@ def test_no_more_than_so_many_are_taken_from_the_feed_and_the_others_wait_there(
     assert MOST_WAITING <= desk.waiting() < MOST_WAITING + 200
     desk.clock.pass_by(HOUR)
     assert desk.all() == MOST_WAITING + 300
+
+
+def test_what_waits_behind_a_refused_event_of_its_user_holds_up_nobody_else() -> None:
+    desk = Desk()
+    desk.happen(*[ALICE] * (MOST_WAITING + 300), BOB)
+    desk.receiver = Choosy(refused=desk.numbers()[0].sequence)
+    for _ in range(10):
+        desk.push()
+    assert BOB in desk.got
+    assert desk.got.count(ALICE) == 1
+    assert desk.waiting() == MOST_WAITING + 300
+
+
+def test_what_waits_behind_a_refused_event_of_its_user_has_a_limit_too() -> None:
+    desk = Desk()
+    desk.happen(*[ALICE] * (MOST_HELD_UP + 300))
+    desk.receiver = Choosy(refused=desk.numbers()[0].sequence)
+    for _ in range(MOST_HELD_UP // TAKEN_AT_ONCE + 10):
+        desk.push()
+    assert desk.got == [ALICE]
+    assert desk.waiting() == MOST_HELD_UP
 
 
 # What persons do ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from application.ports.pushes import EndpointState, Push, Pushes
 
 _ENDPOINTS = schema.event_endpoints
 _TABLE = schema.event_pushes
-_SAME_USER = _TABLE.alias("same_user")
 _STATE = select(_ENDPOINTS).where(_ENDPOINTS.c.id == bindparam("endpoint"))
 _COLUMNS = [column.name for column in _ENDPOINTS.columns if not column.primary_key]
 _MOVE = (
@@ -41,24 +40,29 @@ _FREE = or_(
 # Times that lie too far ahead were noted by a clock that was set back since.
 _DUE = or_(_TABLE.c.due_at <= _NOW, _TABLE.c.due_at > bindparam("too_far", type_=UtcTime()))
 _BUSY = _COUNT.where(_HERE, schema.push_waits, _HELD)
-_OLDEST_OF_USER = (
-    select(func.min(_SAME_USER.c.sequence))
-    .where(
-        _SAME_USER.c.endpoint == _TABLE.c.endpoint,
-        _SAME_USER.c.user_id == _TABLE.c.user_id,
-        _SAME_USER.c.given_up_at.is_(None),
-    )
-    .correlate(_TABLE)
-    .scalar_subquery()
+# By groups, which the index alone answers: thousands may wait behind one.
+_USERS = (
+    select(func.min(_TABLE.c.sequence).label("oldest"), func.count().label("waiting"))
+    .where(_HERE, schema.push_waits)
+    .group_by(_TABLE.c.user_id)
+    .subquery("of_users")
+)
+_OLDEST = and_(_HERE, schema.push_waits, _TABLE.c.sequence == _USERS.c.oldest)
+_NOT_HELD_UP = (
+    select(func.coalesce(func.sum(case((_TABLE.c.failing_since.is_(None), _USERS.c.waiting), else_=1)), 0))
+    .select_from(_USERS)
+    .join(_TABLE, _OLDEST)
 )
 _HEAD = (
     select(_TABLE.c.attempts, _TABLE.c.failing_since, schema.events)
+    .select_from(_USERS)
+    .join(_TABLE, _OLDEST)
     .join(schema.events, schema.events.c.sequence == _TABLE.c.sequence)
-    .where(_HERE, schema.push_waits, _FREE, _DUE, _TABLE.c.sequence == _OLDEST_OF_USER)
+    .where(_FREE, _DUE)
     .order_by(_TABLE.c.due_at, _TABLE.c.sequence)
     .limit(1)
 )
-_ANY_DUE = select(_TABLE.c.sequence).where(_HERE, schema.push_waits, _FREE, _DUE).limit(1)
+_ANY_DUE = select(_TABLE.c.sequence).select_from(_USERS).join(_TABLE, _OLDEST).where(_FREE, _DUE).limit(1)
 _ONE = and_(_HERE, _TABLE.c.sequence == bindparam("of"), schema.push_waits)
 _CLAIM = update(_TABLE).where(_ONE).values(claimed_until=bindparam("until"), attempts=_TABLE.c.attempts + 1)
 # Another may have taken it up since, where a process was stalled past its lease.
@@ -117,6 +121,9 @@ class SqlPushes(Pushes):
 
     def waiting(self, endpoint: str) -> int:
         return self._connection.execute(_WAITING, {"at_endpoint": endpoint}).scalar_one()
+
+    def not_held_up(self, endpoint: str) -> int:
+        return int(self._connection.execute(_NOT_HELD_UP, {"at_endpoint": endpoint}).scalar_one())
 
     def given_up(self, endpoint: str) -> int:
         return self._connection.execute(_GIVEN_UP, {"at_endpoint": endpoint}).scalar_one()

@@ -77,11 +77,15 @@ class Pushes(Protocol):
     def waiting(self, endpoint: str) -> int: ...
 
     @abstractmethod
+    def not_held_up(self, endpoint: str) -> int:
+        """How many of those that wait are not behind one of the same user that was refused."""
+
+    @abstractmethod
     def given_up(self, endpoint: str) -> int: ...
 
     @abstractmethod
     def due(self, endpoint: str, now: datetime) -> bool:
-        """Whether there is any that waits, is due and that nobody holds."""
+        """Whether there is any that is the oldest of its user, is due and that nobody holds."""
 
     @abstractmethod
     def claim(self, endpoint: str, now: datetime, *, at_once: int, lease: timedelta) -> Push | None:

@@ -1,6 +1,6 @@
 """The feed for other services, and what is pushed from it, over the simulated store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -93,6 +93,14 @@ class StorePushes(Port, Pushes):
         self._s.statement("pushes.waiting")
         return len(self._waiting(endpoint))
 
+    def not_held_up(self, endpoint: str) -> int:
+        self._s.statement("pushes.not_held_up")
+        waiting = self._waiting(endpoint)
+        heads = _oldest_of_each(waiting)
+        refused = {user for user, head in heads.items() if head.push.failing_since is not None}
+        held_up = sum(row.push.event.notice.user_id in refused for row in waiting) - len(refused)
+        return len(waiting) - held_up
+
     def given_up(self, endpoint: str) -> int:
         self._s.statement("pushes.given_up")
         rows = self._s.all(self._t.pushes)
@@ -100,7 +108,8 @@ class StorePushes(Port, Pushes):
 
     def due(self, endpoint: str, now: datetime) -> bool:
         self._s.statement("pushes.due")
-        return any(claimable(row.due_at, row.claimed_until, now, _LONGEST_LEASE) for row in self._waiting(endpoint))
+        heads = _oldest_of_each(self._waiting(endpoint)).values()
+        return any(claimable(row.due_at, row.claimed_until, now, _LONGEST_LEASE) for row in heads)
 
     def claim(self, endpoint: str, now: datetime, *, at_once: int, lease: timedelta) -> Push | None:
         self._s.statement("pushes.claim")
@@ -108,10 +117,7 @@ class StorePushes(Port, Pushes):
         held = [row for row in waiting if row.claimed_until and now < row.claimed_until <= now + 2 * lease]
         if len(held) >= at_once:
             return None
-        heads: dict[UserId, PushRow] = {}
-        for row in waiting:
-            heads.setdefault(row.push.event.notice.user_id, row)
-        due = [row for row in heads.values() if claimable(row.due_at, row.claimed_until, now, lease)]
+        due = [row for row in _oldest_of_each(waiting).values() if claimable(row.due_at, row.claimed_until, now, lease)]
         if not due:
             return None
         oldest = min(due, key=lambda row: (row.due_at, row.push.event.sequence))
@@ -173,6 +179,13 @@ class StorePushes(Port, Pushes):
     def _change_own(self, push: Push, how: Callable[[PushRow], PushRow]) -> None:
         place = push.endpoint, push.event.sequence
         self._s.change(self._t.pushes, place, lambda row: how(row) if _is_own(row, push) else None)
+
+
+def _oldest_of_each(waiting: Sequence[PushRow]) -> Mapping[UserId, PushRow]:
+    heads: dict[UserId, PushRow] = {}
+    for row in waiting:
+        heads.setdefault(row.push.event.notice.user_id, row)
+    return heads
 
 
 def _is_own(row: PushRow, push: Push) -> bool:
