@@ -305,15 +305,22 @@ def test_the_trail_is_found_newest_first_page_by_page(work: UnitOfWork) -> None:
     entries = [entry(number) for number in range(7)]
     with work.begin() as tx:
         tx.trail.add(entries)
-    with work.look() as tx:
-        seen: list[TrailEntry] = []
-        cursor = None
-        for _ in range(4):
+    seen: list[TrailEntry] = []
+    cursor = None
+    for number in range(4):
+        with work.look() as tx:
             page = tx.trail.found(TrailFilter(), Page(limit=2, cursor=cursor))
-            seen += [kept.entry for kept in page.items]
-            cursor = page.next_cursor
-        assert cursor is None
-        assert seen == entries[::-1]
+        seen += [kept.entry for kept in page.items]
+        cursor = page.next_cursor
+        # What comes meanwhile is newer than all that is read: it shifts nothing from one page to the next.
+        with work.begin() as tx:
+            tx.trail.add([replace(entry(7 + number), user_id=BOB, invoice_id=None)])
+    assert cursor is None
+    assert seen == entries[::-1]
+    with work.look() as tx:
+        assert [kept.entry.at for kept in tx.trail.found(TrailFilter(), Page(limit=4)).items] == [
+            NOON + number * SECOND for number in (10, 9, 8, 7)
+        ]
         assert len(tx.trail.found(TrailFilter(user_id=ALICE), Page()).items) == 3
         assert len(tx.trail.found(TrailFilter(invoice_id=invoice_id(1)), Page()).items) == 3
         assert [kept.entry for kept in tx.trail.found(TrailFilter(charge_id=ChargeId("c\0" + "4")), Page()).items] == [
