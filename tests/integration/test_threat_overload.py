@@ -15,7 +15,8 @@ from tests.integration.test_threat_forged_updates import offered, pre_checkout
 
 SLOW_CONNECTIONS: Final = 2000
 ASKED_MEANWHILE: Final = 100
-TELEGRAM_WAITS_S: Final = 10.0
+ANSWERED_WITHIN_S: Final = 9.0
+"""Telegram waits for ten; what we can't decide in eight, we refuse."""
 BUYERS: Final = 8
 USUAL, TENFOLD = 30, 300
 
@@ -149,5 +150,7 @@ def test_ten_times_the_traffic_leaves_no_buyer_without_an_answer(
     usual, tenfold = asyncio.run(crowd(USUAL)), asyncio.run(crowd(TENFOLD))
 
     assert all(decided(usual))
-    assert len(decided(tenfold)) == 2 * TENFOLD
-    assert max(answer.took_s for answer in tenfold) < TELEGRAM_WAITS_S
+    approved = decided(tenfold)
+    assert len(approved) == 2 * TENFOLD
+    assert any(approved), "who refuses everybody answers in time, too"
+    assert max(answer.took_s for answer in tenfold) < ANSWERED_WITHIN_S
