@@ -15,7 +15,7 @@ from application.ports.pushes import Endpoint, EndpointState, Gone, NotTaken, Pu
 from application.ports.surroundings import Clock, Journal
 from application.ports.trail import TrailEntry
 from application.ports.work import Transaction, UnitOfWork
-from domain.errors import Conflict
+from domain.errors import Conflict, InvalidRequest
 from domain.events import EndpointDisabled, Event, NoticeNotPushed, NoticePushed
 from domain.ids import BotName
 
@@ -24,6 +24,8 @@ MOST_WAITING = 1000
 its user do not count: one user would hold up all others."""
 MOST_HELD_UP = 5000
 """With these, no more are taken from the feed than so many."""
+MOST_REPLAYED = 1000
+"""At once: each claim looks at all that wait."""
 TAKEN_AT_ONCE = 200
 AT_ONCE = 4
 """Pushes under way to one endpoint, over all processes."""
@@ -197,8 +199,10 @@ class ReplayEvents:
     clock: Clock
 
     def __call__(self, endpoint: Endpoint, *, after: int, until: int, actor: str | None = None) -> int:
-        """How many of those with numbers above `after`, up to `until`, that it wants. Raises Conflict where the
-        endpoint is disabled: they would only wait. An `actor` goes on the audit trail before any of them is pushed."""
+        """How many of those with numbers above `after`, up to `until`, that it wants. Raises InvalidRequest where
+        these are too many at once, or so many wait already, and Conflict where the endpoint is disabled: they would
+        only wait. An `actor` goes on the audit trail before any of them is pushed."""
+        self._check(endpoint, after, until)
         again, decided = 0, f"{endpoint.id}, numbers above {after} up to {until}"
         while True:
             with self.work.begin() as tx:
@@ -218,6 +222,27 @@ class ReplayEvents:
             if not page or page[-1].sequence >= end:
                 return again
             after = page[-1].sequence
+
+    def _check(self, endpoint: Endpoint, after: int, until: int) -> None:
+        with self.work.look() as tx:
+            if not _has_room(tx, endpoint):
+                raise InvalidRequest(
+                    "So many events wait for this endpoint already; replay others once it has taken these."
+                )
+            state = tx.pushes.of(endpoint.id)
+            end = min(until, tx.feed.newest() if state is None else state.position)
+        wanted = 0
+        while after < end:
+            with self.work.look() as tx:
+                page = tx.feed.after(after, limit=TAKEN_AT_ONCE)
+            for event in page:
+                wanted += event.sequence <= end and endpoint.wants(event.notice)
+                if wanted > MOST_REPLAYED:
+                    raise InvalidRequest(
+                        f"These are more than {MOST_REPLAYED} events, which is the most at once. Replay those up to "
+                        f"{after} first, and go on after {after} once the endpoint has taken them."
+                    )
+                after = event.sequence
 
 
 def _decided(kind: str, actor: str, note: str, now: datetime) -> TrailEntry:

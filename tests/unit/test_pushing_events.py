@@ -17,6 +17,7 @@ from application.pushing import (
     LONGEST_PAUSE,
     MOST_ASKED_FOR,
     MOST_HELD_UP,
+    MOST_REPLAYED,
     MOST_WAITING,
     TAKEN_AT_ONCE,
     TRIED_FOR,
@@ -24,7 +25,7 @@ from application.pushing import (
     PushEvents,
     ReplayEvents,
 )
-from domain.errors import Conflict
+from domain.errors import Conflict, InvalidRequest
 from domain.events import EndpointDisabled, NoticeNotPushed, NoticePushed
 from domain.ids import UserId
 from domain.notices import Notice, NoticeType
@@ -542,6 +543,40 @@ def test_events_are_replayed_by_their_numbers_as_far_as_they_were_taken_from_the
     desk.happen(BOB)
     desk.numbers()
     assert desk.replay(numbers[-1], numbers[-1] + 9**9) == 0, "what comes by itself is not sent twice"
+
+
+def test_no_more_than_so_many_are_replayed_at_once_and_it_is_said_how_to_go_on() -> None:
+    desk = Desk()
+    desk.happen(*[ALICE] * (MOST_REPLAYED + 150))
+    desk.all()
+    numbers = [event.sequence for event in desk.numbers()]
+    with pytest.raises(InvalidRequest) as refused:
+        desk.replay(0, 9**20)
+    assert f"up to {numbers[MOST_REPLAYED - 1]} first" in str(refused.value)
+    assert desk.waiting() == 0
+    assert desk.replay(0, numbers[MOST_REPLAYED - 1]) == MOST_REPLAYED
+    with pytest.raises(InvalidRequest):
+        desk.replay(numbers[MOST_REPLAYED - 1], 9**20)
+    assert desk.all() == MOST_REPLAYED
+    assert desk.replay(numbers[MOST_REPLAYED - 1], 9**20) == 150
+
+
+def test_only_wanted_events_count_where_many_are_replayed() -> None:
+    desk = Desk(endpoint=Endpoint(id="ep_some", url="", secrets=(), types=frozenset({NoticeType.ENTITLEMENT_EXPIRED})))
+    desk.happen(*[ALICE] * (MOST_REPLAYED + 150))
+    desk.happen(BOB, kind=NoticeType.ENTITLEMENT_EXPIRED)
+    desk.numbers()
+    for _ in range(10):
+        desk.push()
+    assert desk.replay(0, 9**20) == 1
+
+
+def test_events_from_before_an_endpoint_was_there_can_be_replayed_to_it() -> None:
+    desk = Desk()
+    desk.happen(ALICE)
+    desk.numbers()
+    new = Endpoint(id="ep_new", url="", secrets=())
+    assert ReplayEvents(desk.work, desk.clock)(new, after=0, until=9**20) == 1
 
 
 def test_what_was_given_up_can_be_replayed() -> None:

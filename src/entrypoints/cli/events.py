@@ -8,7 +8,7 @@ from rich.table import Table
 from adapters.sql.event_book import MOST_LOOKED_AT
 from application.ports.feed import NumberedNotice
 from application.ports.pushes import Endpoint, EndpointState
-from domain.errors import Conflict
+from domain.errors import Conflict, InvalidRequest
 from domain.ids import UserId
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
 from entrypoints.cli.listing import Listing
@@ -108,6 +108,8 @@ def replay(name: str, *, after: int, until: int, as_json: bool) -> int:
             again = container.replay_events()(endpoint, after=after, until=until)
         except Conflict as conflict:
             raise CommandError(str(conflict), f"Run: tollgram events enable {endpoint.id}") from None
+        except InvalidRequest as too_many:
+            raise CommandError(str(too_many), "tollgram events endpoints shows how many wait.") from None
     if as_json:
         show_json({"endpoint": endpoint.id, "address": shown(endpoint), "events": again})
         return WORKED
