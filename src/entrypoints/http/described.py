@@ -114,13 +114,14 @@ _AS_OF: Mapping[str, Mapping[str, Any]] = {
 _EXPLAIN: Mapping[str, Mapping[str, Any]] = {
     "explain": {"type": "boolean", "default": False, "description": "Tell every entitlement that decides it"}
 }
+_RECEIVED = "that is when we first heard of it, which may be long after its `paid_at`"
 _PAYMENT_FILTERS: Mapping[str, Mapping[str, Any]] = {
     **_WHOSE,
     "status": {"type": "string", "enum": [status.value for status in PaymentStatus]},
     "method": {"type": "string", "enum": [method.value for method in Method]},
     "plan_code": _ID,
-    "since": _MOMENT,
-    "until": _MOMENT,
+    "since": {**_MOMENT, "description": f"Received then or later; {_RECEIVED}"},
+    "until": {**_MOMENT, "description": f"Received before that; {_RECEIVED}"},
 }
 _EVENT_FILTERS: Mapping[str, Mapping[str, Any]] = {**_WHOSE, "invoice_id": _ID}
 _FORM: Mapping[str, Mapping[str, Any]] = {
