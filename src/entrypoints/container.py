@@ -92,7 +92,7 @@ from entrypoints.http.grants import GrantDesk
 from entrypoints.http.lane import Lane
 from entrypoints.http.operations import Readiness
 from entrypoints.http.order_desk import OrderDesk
-from entrypoints.http.passports import PassportDesk, keys_unreadable
+from entrypoints.http.passports import PassportDesk, RevocationDesk, keys_unreadable
 from entrypoints.http.payments import PaymentDesk
 from entrypoints.http.stripe_webhook import StripeDesk
 from entrypoints.http.webhook import Door, UpdateDesk
@@ -179,7 +179,7 @@ def _passport_desk(settings: Settings, work: SqlUnitOfWork, clock: Clock, ids: I
         keys=keys,
         clock=clock,
         issue=IssuePassport(work, clock, ids, signer),
-        list_revocations=ListRevocations(work, clock, signer),
+        list_revocations=RevocationDesk(clock=clock, list_revocations=ListRevocations(work, clock, signer)),
     )
 
 

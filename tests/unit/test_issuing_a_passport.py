@@ -18,6 +18,7 @@ from domain.errors import Unavailable
 from domain.ids import ChargeId, EntitlementId, PassportId, UserId
 from domain.passport import COMMITTED_WITHIN, GOOD_FOR, Passport, Revocations, issue, listed_since, mark
 from domain.payment import DisputeState
+from entrypoints.http.passports import MADE_ANEW_AFTER, RevocationDesk
 from tests.builders import (
     ALICE,
     BOB,
@@ -281,6 +282,29 @@ class TestWhatEndedEarly:
             expires_at=NOON + MINUTE,
             marks=(mark(EntitlementId("a")),),
         )
+
+    def test_the_whole_list_is_made_anew_after_two_seconds_however_many_ask_for_it(self) -> None:
+        service, signer = Service(), NotedSigner()
+        desk = RevocationDesk(
+            clock=service.clock, list_revocations=ListRevocations(service.work, service.clock, signer)
+        )
+        assert [desk(None)[1] for _ in range(100)] == ["signed 0"] * 100
+        service.give(right("a", revoked_at=NOON))
+        service.clock.time += MADE_ANEW_AFTER - BLINK
+        assert desk(None)[1] == "signed 0"
+        assert desk(NOON)[1] == "signed 1", "with since it is never an old one"
+        service.clock.time += BLINK
+        assert desk(None)[1] == "signed 1"
+        assert len(signer.lists) == 3
+
+    def test_a_list_of_a_clock_that_was_set_back_since_is_not_kept(self) -> None:
+        service, signer = Service(), NotedSigner()
+        desk = RevocationDesk(
+            clock=service.clock, list_revocations=ListRevocations(service.work, service.clock, signer)
+        )
+        desk(None)
+        service.clock.time -= HOUR
+        assert desk(None)[0].issued_at == NOON - HOUR
 
     def test_it_is_refused_rather_than_told_in_part(self) -> None:
         service = Service()

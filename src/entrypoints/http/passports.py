@@ -3,8 +3,8 @@
 The last two are for everybody, also for pages of other origins: they hold nothing about anybody.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from application.passports import IssuePassport, ListRevocations
 from application.ports.surroundings import Clock
 from domain.errors import InvalidRequest, NotFound
 from domain.ids import UserId
+from domain.passport import Revocations
 from entrypoints.http.callers import Callers
 from entrypoints.http.checks import READ, user_id_of
 from entrypoints.http.handed import Handed
@@ -25,10 +26,34 @@ from entrypoints.http.shapes import PassportShape, PublicKey, PublicKeys, Revoca
 
 AnyRequest = Request[Any, Any, Any]
 LIST_KEPT_S = 5
+MADE_ANEW_AFTER = timedelta(seconds=2)
+"""Anybody may ask for the whole list, as often as they like; it is looked up and signed no more often than this."""
 _FOR_ONE = {"Cache-Control": "no-store"}
 _OF_KEYS = {"Cache-Control": f"public, max-age={KEPT_BY_OTHERS.seconds}", "Access-Control-Allow-Origin": "*"}
 _OF_THE_LIST = {"Cache-Control": f"public, max-age={LIST_KEPT_S}", "Access-Control-Allow-Origin": "*"}
 log = structlog.get_logger("tollgram")
+
+
+@dataclass(slots=True, kw_only=True)
+class RevocationDesk:
+    """Keeps the list that begins where all do. By several threads at once it may be made several times: none waits
+    for another."""
+
+    clock: Clock
+    list_revocations: ListRevocations
+    _kept: tuple[datetime, Revocations, str] | None = field(default=None, init=False)
+
+    def __call__(self, asked: datetime | None) -> tuple[Revocations, str]:
+        """As ListRevocations does, and raises what it raises."""
+        if asked is not None:
+            return self.list_revocations(asked)
+        now, kept = self.clock.now(), self._kept
+        if kept and kept[0] <= now < kept[0] + MADE_ANEW_AFTER:
+            return kept[1:]
+        # How old it is counts from before it was looked up: what ends meanwhile is missing no longer.
+        listed, token = self.list_revocations(None)
+        self._kept = now, listed, token
+        return listed, token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +63,7 @@ class PassportDesk:
     keys: PassportKeyFile
     clock: Clock
     issue: IssuePassport
-    list_revocations: ListRevocations
+    list_revocations: RevocationDesk
 
 
 def keys_unreadable(problem: str) -> None:
