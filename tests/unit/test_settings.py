@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from entrypoints.console.shown_settings import shown_settings
 from entrypoints.settings import Settings, SettingsError, known_settings
 
 ROOT = Path(__file__).parents[2]
@@ -478,3 +479,17 @@ def problems_of(values: Mapping[str, str], **how: Any) -> list[str]:
     with pytest.raises(SettingsError) as told:
         Settings.read(values, **how)
     return told.value.problems
+
+
+def test_the_console_shows_every_setting_and_no_secret() -> None:
+    secret = {
+        "TELEGRAM_BOT_TOKENS_JSON": f'{{"shop": "{OTHER_TOKEN}"}}',
+        "TELEGRAM_API_HASH": "0123456789abcdef" * 2,
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=canary",
+    }
+    settings = Settings.read({**SERVING, **secret})
+    shown = shown_settings(settings)
+    assert set(shown) == known_settings()
+    assert shown["TELEGRAM_BOT_TOKENS_JSON"] == "set, of shop"
+    assert not [value for value in shown.values() if any(hidden in value for hidden in settings.secrets)]
+    assert set(shown_settings(Settings.read({}))) == known_settings()

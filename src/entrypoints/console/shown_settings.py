@@ -18,11 +18,18 @@ def shown_settings(settings: Settings) -> Mapping[str, str]:
         "PUBLIC_URL": settings.public_url,
         "DATABASE_URL": Address.read(settings.database_url).place,
         "CATALOG_PATH": str(settings.catalog_path),
-        "TELEGRAM_BOT_TOKEN": f"set, of {', '.join(settings.bot_tokens)}" if settings.bot_tokens else NOT_SET,
+        **_tokens(settings.bot_tokens.keys()),
         "TELEGRAM_WEBHOOK_SECRET": _secrets(settings.webhook_secrets),
         "TELEGRAM_IP_ALLOWLIST": _listed(settings.telegram_networks, "anywhere"),
         "TRUSTED_PROXIES": _listed(settings.trusted_proxies, "none"),
+        "OPERATOR_NETWORKS": _listed(settings.operator_networks, "private networks"),
+        "TELEGRAM_TRANSPORT": "mtproto" if settings.telegram_by_mtproto else "bot_api",
         "TELEGRAM_API_BASE": settings.telegram_api_base,
+        "TELEGRAM_API_ID": "set" if settings.telegram_api_id else NOT_SET,
+        "TELEGRAM_API_HASH": _secrets([settings.telegram_api_hash]),
+        "TELEGRAM_MTPROTO_SERVER": settings.mtproto_server or "Telegram's own",
+        "TELEGRAM_MTPROTO_DC_ID": str(settings.mtproto_dc_id),
+        "TELEGRAM_MTPROTO_PUBLIC_KEY": str(settings.mtproto_key_path or "Telegram's own"),
         "TELEGRAM_PAYMENT_ENABLED": _switch(on=settings.telegram_payment_enabled),
         "TELEGRAM_PAYMENT_PROVIDER_TOKEN": _secrets([settings.provider_token]),
         "TELEGRAM_PAYMENT_CURRENCY": settings.payment_currency,
@@ -49,8 +56,19 @@ def shown_settings(settings: Settings) -> Mapping[str, str]:
             [written(amount, currency) for currency, amount in settings.second_operator_above.items()], "none"
         ),
         "SUPPORT_CONTACT": settings.support_contact or NOT_SET,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.traces_to or "no traces",
+        "OTEL_EXPORTER_OTLP_HEADERS": _secrets(list(settings.traces_headers.values())),
         "LOG_LEVEL": settings.log_level,
         "LOG_FORMAT": settings.log_format,
+    }
+
+
+def _tokens(bots: Collection[str]) -> Mapping[str, str]:
+    """Which of the two names the token of main is not known any more."""
+    others = sorted(set(bots) - {"main"})
+    return {
+        "TELEGRAM_BOT_TOKEN": "set, by this name or the next" if "main" in bots else NOT_SET,
+        "TELEGRAM_BOT_TOKENS_JSON": f"set, of {', '.join(others)}" if others else "of no other bot",
     }
 
 
