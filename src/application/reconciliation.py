@@ -150,7 +150,8 @@ class ReconcileStars:
             with self.work.begin() as tx:
                 now = self.clock.now()
                 known = tx.ledger_marks.take(mark.ledger, now)
-                tx.ledger_marks.move(replace(known, whole_begun_at=begun, whole_read_at=now))
+                read = replace(known, whole_begun_at=begun, whole_read_at=now, drift=findings.drift)
+                tx.ledger_marks.move(replace(read, other_facts=findings.other_facts, unknown_to_provider=len(unknown)))
         return replace(findings, held=held, unknown_to_provider=len(unknown))
 
 
@@ -183,16 +184,23 @@ class ReconcileStripe:
             # Nothing is known of what lies between the mark and a later start.
             newest = max(newest, *(int(entry.at.timestamp()) for entry in entries if start <= read_to), 0)
             progress(len(entries))
-        if not dry_run:
-            with self.work.begin() as tx:
-                now = self.clock.now()
-                known = tx.ledger_marks.take(STRIPE, now)
-                moved = replace(known, read_to=newest, tail_read_at=now)
-                tx.ledger_marks.move(replace(moved, whole_begun_at=begun, whole_read_at=now) if whole else moved)
         if whole:
             with self.work.look() as tx:
                 unknown = tx.payments.unconfirmed([Method.STRIPE], begun - TOO_FRESH, at_most=LOOKED_AT)
             findings = replace(findings, unknown_to_provider=len(unknown))
+        if not dry_run:
+            with self.work.begin() as tx:
+                now = self.clock.now()
+                moved = replace(tx.ledger_marks.take(STRIPE, now), read_to=newest, tail_read_at=now)
+                if whole:
+                    moved = replace(
+                        moved,
+                        whole_begun_at=begun,
+                        whole_read_at=now,
+                        other_facts=findings.other_facts,
+                        unknown_to_provider=findings.unknown_to_provider,
+                    )
+                tx.ledger_marks.move(moved)
         self.journal.record(LedgerCompared(findings=findings, dry_run=dry_run))
         return findings
 

@@ -230,6 +230,7 @@ def test_a_mark_begins_where_it_is_first_taken_and_moves(work: UnitOfWork) -> No
     assert mark == LedgerMark(ledger="stars:main", first_started_at=NOON)
 
     moved = replace(mark, read_to=70, tail_read_at=NOON, whole_begun_at=NOON, whole_read_at=NOON + SECOND)
+    moved = replace(moved, drift=250, other_facts=2, unknown_to_provider=0)
     with work.begin() as tx:
         tx.ledger_marks.move(replace(moved, first_started_at=NOON + DAY))
         assert tx.ledger_marks.take("stars:main", NOON + DAY) == moved

@@ -286,6 +286,26 @@ def test_stars_that_are_gone_without_an_entry_are_told() -> None:
     assert (found.drift, found.unexplained) == (250, 1)
 
 
+def test_what_the_whole_ledger_showed_is_kept_until_the_whole_of_it_is_read_again() -> None:
+    service = known(Service())
+    paid = bought(service)
+    odd = replace(paid.charge, paid=stars(1))
+
+    def kept() -> tuple[int | None, ...]:
+        mark = service.state.ledger_marks[LEDGER]
+        return mark.drift, mark.other_facts, mark.unknown_to_provider
+
+    compare(service, ListedStars([odd], lost=250), whole=False)
+    assert kept() == (None, None, None)
+    compare(service, ListedStars([odd], lost=250), dry_run=True)
+    assert kept() == (None, None, None)
+    compare(service, ListedStars([odd], lost=250))
+    compare(service, ListedStars([paid.charge]), whole=False)
+    assert kept() == (250, 1, 0)
+    compare(service, ListedStars([paid.charge]))
+    assert kept() == (0, 0, 0)
+
+
 def test_a_payment_that_the_provider_does_not_know_is_held_back_with_its_access() -> None:
     service = known(Service())
     paid = bought(service)
@@ -557,6 +577,8 @@ def test_a_payment_of_ours_that_stripe_does_not_list_is_told() -> None:
     found = compare_stripe(service, ListedPayments())
 
     assert (found.unknown_to_provider, found.unexplained) == (1, 1)
+    mark = service.state.ledger_marks["stripe"]
+    assert (mark.drift, mark.other_facts, mark.unknown_to_provider) == (None, 0, 1)
 
 
 def test_a_dry_run_over_stripe_changes_nothing() -> None:

@@ -14,7 +14,16 @@ from application.ports.ledgers import LedgerMark, LedgerMarks
 _TABLE = schema.ledger_marks
 _OF = select(_TABLE).where(_TABLE.c.ledger == bindparam("of"))
 _ALL = select(_TABLE).order_by(_TABLE.c.ledger)
-_MOVED = ("read_to", "tail_read_at", "whole_read_to", "whole_begun_at", "whole_read_at")
+_MOVED = (
+    "read_to",
+    "tail_read_at",
+    "whole_read_to",
+    "whole_begun_at",
+    "whole_read_at",
+    "drift",
+    "other_facts",
+    "unknown_to_provider",
+)
 _MOVE = update(_TABLE).where(_TABLE.c.ledger == bindparam("of")).values({name: bindparam(name) for name in _MOVED})
 
 

@@ -311,6 +311,7 @@ refund_orders = Table(
 )
 order_waits = and_(refund_orders.c.done_at.is_(None), refund_orders.c.failed_at.is_(None))
 Index("ix_refund_orders_waiting", refund_orders.c.due_at, refund_orders.c.asked_at, **_where(order_waits))
+Index("ix_refund_orders_failed", refund_orders.c.failed_at, **_where(refund_orders.c.failed_at.is_not(None)))
 Index("ix_refund_orders_automatic", refund_orders.c.asked_at, **_where(refund_orders.c.automatic == text("1")))
 
 ledger_marks = Table(
@@ -323,6 +324,9 @@ ledger_marks = Table(
     Column("whole_read_to", Whole),
     Column("whole_begun_at", UtcTime),
     Column("whole_read_at", UtcTime),
+    Column("drift", Whole),
+    Column("other_facts", Whole),
+    Column("unknown_to_provider", Whole),
     **STRICT,
 )
 

@@ -16,7 +16,9 @@ class LedgerMark:
     """How far a provider's ledger was read. `ledger` is `stars:<bot>` or `stripe`.
 
     `read_to` is the place in it (an offset, or a time in Unix seconds by the ledger's own clock) up to which all is
-    known. `whole_read_to` is where a walk over all of it has got to, and None while none is under way.
+    known. `whole_read_to` is where a walk over all of it has got to, and None while none is under way. `drift`,
+    `other_facts` and `unknown_to_provider` are what the last comparison of the whole of it found, and None before one;
+    Stripe's balance is compared with nothing.
     """
 
     ledger: str
@@ -26,6 +28,9 @@ class LedgerMark:
     whole_read_to: int | None = None
     whole_begun_at: datetime | None = None
     whole_read_at: datetime | None = None
+    drift: int | None = None
+    other_facts: int | None = None
+    unknown_to_provider: int | None = None
 
 
 class LedgerMarks(Protocol):
