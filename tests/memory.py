@@ -28,7 +28,7 @@ from application.ports.ledgers import LedgerMark, LedgerMarks
 from application.ports.outbox import Delivery, Messenger, Outbox, Sent
 from application.ports.outcomes import LONGEST_PUT_OFF, TryLater
 from application.ports.pages import Page, PageOf
-from application.ports.payments import ChargeKey, PaymentFilter, Payments
+from application.ports.payments import WITH_LEDGER, ChargeKey, PaymentFilter, Payments
 from application.ports.pushes import Endpoint, EndpointState, Push, Pushes, PushOutcome, Receiver, Taken
 from application.ports.refunds import GivenBack, Refunder, RefundOrder, RefundOrders, Refunds, ReturnOutcome
 from application.ports.surroundings import Causes, Clock, Ids, Journal
@@ -518,7 +518,12 @@ class MemoryPayments(Payments):
         return next((payment for payment in self.state.payments.values() if payment.id == id), None)
 
     def found(self, wanted: PaymentFilter, page: Page) -> PageOf[Payment]:
-        found = [payment for payment in self.state.payments.values() if _wanted(payment, wanted)]
+        found = [
+            payment
+            for key, payment in self.state.payments.items()
+            if _wanted(payment, wanted)
+            and not (wanted.unconfirmed and (key in self.state.confirmed or payment.charge.method not in WITH_LEDGER))
+        ]
         rows = sorted(found, key=lambda payment: (payment.received_at, payment.id), reverse=True)
         if page.cursor is not None:
             after = [payment.id for payment in rows]
@@ -562,6 +567,7 @@ def _wanted(payment: Payment, wanted: PaymentFilter) -> bool:
         and wanted.method in (None, charge.method)
         and wanted.plan_code in (None, payment.plan_code)
         and wanted.charge_id in (None, charge.charge_id)
+        and wanted.quarantine_reason in (None, payment.quarantine_reason)
         and (wanted.since is None or wanted.since <= payment.received_at)
         and (wanted.until is None or payment.received_at < wanted.until)
     )

@@ -15,6 +15,7 @@ from application.ports.work import UnitOfWork
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import BotName, ChargeId, PlanCode
+from domain.invoice import Objection
 from domain.payment import Payment, PaymentStatus
 from tests.builders import ALICE, BOB, MAIN, charge, invoice, invoice_id
 from tests.integration.transactions import keep_paid
@@ -252,7 +253,9 @@ def test_payments_are_found_by_whatever_is_known_of_them(work: UnitOfWork) -> No
         charge(charge_id=ChargeId("c"), method=Method.TELEGRAM),
     )
     with work.begin() as tx:
-        tx.payments.update(replace(second, status=PaymentStatus.QUARANTINED, plan_code=PlanCode("silver")))
+        held = replace(second, status=PaymentStatus.QUARANTINED, quarantine_reason=Objection.WRONG_USER)
+        tx.payments.update(replace(held, plan_code=PlanCode("silver")))
+        tx.payments.confirm([first.charge.key], NOON)
 
     def found(**wanted: object) -> set[str]:
         with work.look() as tx:
@@ -265,6 +268,9 @@ def test_payments_are_found_by_whatever_is_known_of_them(work: UnitOfWork) -> No
     assert found(method=Method.TELEGRAM) == {"c"}
     assert found(plan_code="silver") == {"b"}
     assert found(charge_id="a\\") == {"a\\"}
+    assert found(quarantine_reason=Objection.WRONG_USER) == {"b"}
+    assert found(quarantine_reason=Objection.BAD_PAYLOAD) == set()
+    assert found(unconfirmed=True) == {"b"}
     assert found(user_id=ALICE, method=Method.STARS) == {"a\\"}
     assert found(since=first.received_at) == {"a\\", "b", "c"}
     assert found(until=first.received_at) == set()

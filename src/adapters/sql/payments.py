@@ -11,7 +11,7 @@ from adapters.sql.bulk import any_of, insert_telling
 from adapters.sql.column_types import UtcTime
 from adapters.sql.pages import read_cursor, write_cursor
 from application.ports.pages import Page, PageOf
-from application.ports.payments import ChargeKey, PaymentFilter, Payments
+from application.ports.payments import WITH_LEDGER, ChargeKey, PaymentFilter, Payments
 from domain.catalog import Method
 from domain.ids import PaymentId, UserId
 from domain.invoice import Objection
@@ -124,9 +124,12 @@ def conditions_of(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
         (_TABLE.c.method, wanted.method),
         (_TABLE.c.plan_code, wanted.plan_code),
         (_TABLE.c.charge_id, wanted.charge_id),
+        (_TABLE.c.quarantine_reason, wanted.quarantine_reason),
     ):
         if value is not None:
             conditions.append(column == value)
+    if wanted.unconfirmed:
+        conditions += [_TABLE.c.confirmed_at.is_(None), _TABLE.c.method.in_(sorted(WITH_LEDGER))]
     if wanted.since is not None:
         conditions.append(_TABLE.c.received_at >= wanted.since)
     if wanted.until is not None:

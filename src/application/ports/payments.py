@@ -9,15 +9,19 @@ from typing import Protocol
 from application.ports.pages import Page, PageOf
 from domain.catalog import Method
 from domain.ids import ChargeId, PaymentId, PlanCode, UserId
+from domain.invoice import Objection
 from domain.payment import Payment, PaymentStatus, Provider
 
 ChargeKey = tuple[Provider, ChargeId]
 """What makes a charge unique."""
+WITH_LEDGER = frozenset({Method.STARS, Method.STRIPE})
+"""Of these, providers have ledgers of their own that we read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFilter:
-    """Which payments are looked for; None is any. `since` is within the span, `until` behind it (when received)."""
+    """Which payments are looked for; None is any. `since` is within the span, `until` behind it (when received).
+    `unconfirmed` asks for those that their provider's ledger was never seen to have, where it has one."""
 
     user_id: UserId | None = None
     status: PaymentStatus | None = None
@@ -26,6 +30,8 @@ class PaymentFilter:
     charge_id: ChargeId | None = None
     since: datetime | None = None
     until: datetime | None = None
+    quarantine_reason: Objection | None = None
+    unconfirmed: bool = False
 
 
 class Payments(Protocol):

@@ -14,6 +14,7 @@ from application.ports.payments import PaymentFilter
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import ChargeId, PlanCode
+from domain.invoice import Objection
 from domain.payment import PaymentStatus
 from entrypoints.console.books import Books
 from entrypoints.console.desk import Console
@@ -30,7 +31,7 @@ from entrypoints.http.payment_shapes import ServicePayment
 ROWS: Final = 50
 LONGEST: Final = 255
 MOST_ASKED: Final = 20
-FIELDS: Final = ("status", "method", "plan_code", "user_id", "charge_id", "since", "until")
+FIELDS: Final = ("status", "method", "plan_code", "user_id", "charge_id", "since", "until", "unconfirmed", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Asked:
                 charge_id=ChargeId(given["charge_id"]) if "charge_id" in given else None,
                 since=_day(given["since"]) if "since" in given else None,
                 until=_day(given["until"]) + timedelta(days=1) if "until" in given else None,
+                quarantine_reason=Objection(given["reason"]) if "reason" in given else None,
+                unconfirmed=_yes(given["unconfirmed"]) if "unconfirmed" in given else False,
             )
         except (ValueError, OverflowError):
             raise InvalidRequest(
@@ -93,11 +96,15 @@ async def payments(request: AnyRequest, console: Handed[Console], books: Handed[
 async def quarantine(request: AnyRequest, console: Handed[Console], books: Handed[Books]) -> Response[bytes]:
     def read(visitor: Visitor) -> Page:
         asked = Asked.read(request, otherwise=Order.OLDEST)
-        asked = Asked({"status": PaymentStatus.QUARANTINED.value}, asked.order)
+        chosen = {name: value for name, value in asked.fields.items() if name == "reason"}
+        asked = Asked({"status": PaymentStatus.QUARANTINED.value, **chosen}, asked.order)
         shown = _listed(request, books, visitor, asked, "/console/quarantine")
         standing = books.register.standing(console.clock.now())
         by_reason = sorted(standing.quarantined.items(), key=lambda one: (-one[1], one[0]))
-        return Page("quarantine.html", {**shown, "by_reason": by_reason, "reasons": REASONS})
+        links = {reason: asked.path("/console/quarantine", reason=reason) for reason, _ in by_reason}
+        chosen_reason = chosen.get("reason", "")
+        of_reason = {"by_reason": by_reason, "reasons": REASONS, "links": links, "chosen": chosen_reason}
+        return Page("quarantine.html", {**shown, **of_reason})
 
     return await console.show(request, read)
 
@@ -146,6 +153,12 @@ def _listed(request: AnyRequest, books: Books, visitor: Visitor, asked: Asked, b
 
 
 _FORMS: Final = ("csv", "jsonl")
+
+
+def _yes(text: str) -> bool:
+    if text != "yes":
+        raise ValueError(text)
+    return True
 
 
 def _day(text: str) -> datetime:

@@ -10,7 +10,7 @@ from application.ports.entitlements import DoubleGrant, Entitlements, GrantKey, 
 from application.ports.invoices import Invoices
 from application.ports.outcomes import LONGEST_PUT_OFF
 from application.ports.pages import Page, PageOf
-from application.ports.payments import ChargeKey, PaymentFilter, Payments
+from application.ports.payments import WITH_LEDGER, ChargeKey, PaymentFilter, Payments
 from domain.catalog import Method
 from domain.entitlement import Entitlement
 from domain.errors import InvalidRequest
@@ -141,7 +141,7 @@ class StorePayments(Port, Payments):
             if wanted.user_id is None
             else self._s.find(self._t.payments, self._t.payments_of, wanted.user_id)
         )
-        found = sorted((row.payment for row in rows if _wanted(row.payment, wanted)), key=_newest, reverse=True)
+        found = sorted((row.payment for row in rows if _wanted(row, wanted)), key=_newest, reverse=True)
         if page.cursor is not None:
             place = next((n for n, payment in enumerate(found) if payment.id == page.cursor), None)
             if place is None:
@@ -191,14 +191,16 @@ def _newest(payment: Payment) -> tuple[datetime, str]:
     return payment.received_at, payment.id
 
 
-def _wanted(payment: Payment, wanted: PaymentFilter) -> bool:
-    charge = payment.charge
+def _wanted(row: PaymentRow, wanted: PaymentFilter) -> bool:
+    payment, charge = row.payment, row.payment.charge
     return (
         wanted.user_id in (None, charge.payer)
         and wanted.status in (None, payment.status)
         and wanted.method in (None, charge.method)
         and wanted.plan_code in (None, payment.plan_code)
         and wanted.charge_id in (None, charge.charge_id)
+        and wanted.quarantine_reason in (None, payment.quarantine_reason)
+        and not (wanted.unconfirmed and (row.confirmed_at or charge.method not in WITH_LEDGER))
         and (wanted.since is None or wanted.since <= payment.received_at)
         and (wanted.until is None or payment.received_at < wanted.until)
     )
