@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from application.ports.ledgers import LedgerMark
 from application.ports.pages import Page, PageOf
 from application.ports.payments import PaymentFilter
 from application.ports.trail import KeptEntry
@@ -58,14 +59,15 @@ class Figures(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How it stands at this moment. `unconfirmed` are payments of the last week that their provider's ledger was
-    never seen to have, counted up to a limit; `ledgers` tells when the end of each was read last."""
+    never seen to have, counted up to a limit and without those that are held back for it; `ledgers` tells of each by
+    its name how far it was read, and what that showed."""
 
     quarantined: Mapping[str, int]
     quarantined_since: datetime | None
     outbox_pending: int
     outbox_since: datetime | None
     unconfirmed: int
-    ledgers: Mapping[str, datetime]
+    ledgers: Mapping[str, LedgerMark]
     refunds_pending: int
 
 

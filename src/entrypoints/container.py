@@ -22,6 +22,7 @@ from adapters.sql.event_book import SqlEventBook
 from adapters.sql.figures import SqlFigures
 from adapters.sql.gauges import SqlGauges
 from adapters.sql.people import SqlPeople
+from adapters.sql.queues import SqlQueues
 from adapters.sql.register import SqlRegister
 from adapters.sql.telegram_logins import SqlTelegramLogins
 from adapters.sql.work import SqlUnitOfWork
@@ -76,13 +77,14 @@ from domain.ids import BotName
 from domain.money import STARS
 from domain.payload import PayloadSigner
 from entrypoints.console.books import Books
+from entrypoints.console.channels import Channels
 from entrypoints.console.desk import Console
 from entrypoints.console.events import EventDesk
 from entrypoints.console.pages import Pages
 from entrypoints.console.plans import PlanDesk
 from entrypoints.console.sign_in import Wicket
+from entrypoints.console.standing import TodayDesk
 from entrypoints.console.system import SystemDesk
-from entrypoints.console.today import TodayDesk
 from entrypoints.console.visitors import Sessions
 from entrypoints.http.billing import CANCELLED, DONE, RETURNED
 from entrypoints.http.callers import Callers
@@ -274,8 +276,14 @@ def _metrics(readings: Readings, webhooks: WebhookWatch) -> Metrics:
     return Metrics(readings, webhooks.gauges, readings.of_disk)
 
 
-def _webhook_watch(settings: Settings, bots: Mapping[BotName, Bot]) -> WebhookWatch:
-    return WebhookWatch({} if settings.telegram_by_mtproto else bots, settings.webhook_address)
+def _webhook_watch(settings: Settings, bots: Mapping[BotName, Bot], clock: Clock) -> WebhookWatch:
+    return WebhookWatch({} if settings.telegram_by_mtproto else bots, settings.webhook_address, clock)
+
+
+def _channels(
+    settings: Settings, webhooks: WebhookWatch, listeners: Mapping[BotName, Listener], clock: Clock
+) -> Channels:
+    return Channels(bots=tuple(settings.bot_tokens), webhooks=webhooks, listeners=listeners, started_at=clock.now())
 
 
 def _pushers(settings: Settings, bell: Bell, **parts: Any) -> list[Worker]:
@@ -326,11 +334,12 @@ class Container(containers.DeclarativeContainer):
     ids = providers.Singleton(RandomIds)
     engine: providers.Provider[Engine] = providers.Singleton(open_engine, settings.provided.database_url)
     database = providers.Singleton(SqlGauges, engine)
+    queues = providers.Singleton(SqlQueues, engine)
     tracing = providers.Singleton(_tracing, settings)
     work = providers.Singleton(_work, engine, tracing)
     bots = providers.Singleton(_bots, settings, tracing, work, clock)
     listeners = providers.Singleton(_listeners, settings, bots)
-    webhook_watch = providers.Singleton(_webhook_watch, settings, bots)
+    webhook_watch = providers.Singleton(_webhook_watch, settings, bots, clock)
     readings = providers.Singleton(_readings, database, clock, settings, listeners)
     metrics = providers.Singleton(_metrics, readings, webhook_watch)
     refund_bell = providers.Singleton(threading.Event)
@@ -477,7 +486,10 @@ class Container(containers.DeclarativeContainer):
         grant=grant_by_hand,
         revoke=revoke_by_hand,
     )
-    today_desk = providers.Singleton(TodayDesk, show=show_overview, gauges=database, settings=settings)
+    channels = providers.Singleton(_channels, settings, webhook_watch, listeners, clock)
+    today_desk = providers.Singleton(
+        TodayDesk, show=show_overview, gauges=database, queues=queues, settings=settings, channels=channels
+    )
     plan_desk = providers.Singleton(PlanDesk, show=show_plans, catalog=catalog, tills=shop.provided.tills)
     event_book = providers.Singleton(SqlEventBook, engine)
     event_desk = providers.Singleton(
@@ -488,7 +500,7 @@ class Container(containers.DeclarativeContainer):
         replay=replay_events,
         enable=enable_endpoint,
     )
-    system_desk = providers.Singleton(SystemDesk, settings=settings, gauges=database)
+    system_desk = providers.Singleton(SystemDesk, settings=settings, gauges=database, queues=queues, work=work)
 
     readiness = providers.Singleton(_readiness, database, listeners)
     door = providers.Singleton(_door, settings)

@@ -155,6 +155,7 @@ def test_payments_are_listed_from_either_end_page_by_page_and_by_every_filter(of
     with office.work.begin() as tx:
         tx.invoices.add([invoice()])
         tx.payments.add_new(all_)
+        tx.payments.confirm([all_[number].charge.key for number in (0, 1, 2)], NOON)
 
     def listed(order: Order, **wanted: object) -> list[str]:
         ids: list[str] = []
@@ -175,10 +176,31 @@ def test_payments_are_listed_from_either_end_page_by_page_and_by_every_filter(of
     assert listed(Order.NEWEST, status=PaymentStatus.REFUNDED, method=Method.TELEGRAM) == ["pay_4"]
     assert listed(Order.NEWEST, status=PaymentStatus.REFUND_PENDING) == []
     assert listed(Order.NEWEST, user_id=BOB) == ["pay_4", "pay_2", "pay_0"]
+    assert listed(Order.NEWEST, unconfirmed=True) == ["pay_5", "pay_3"]
+    assert listed(Order.OLDEST, quarantine_reason=Objection.WRONG_USER) == ["pay_1"]
+    assert listed(Order.OLDEST, quarantine_reason=Objection.BAD_PAYLOAD) == []
     assert listed(Order.OLDEST, since=NOON + HOUR, until=NOON + 2 * HOUR) == ["pay_2", "pay_3"]
     assert listed(Order.OLDEST, charge_id="c3", plan_code=all_[3].plan_code) == ["pay_3"]
     with pytest.raises(InvalidRequest):
         office.register.payments(PaymentFilter(), Page(cursor="none of ours"), Order.NEWEST)
+
+
+def test_it_stands_as_the_ledgers_tell_without_what_is_held_back_for_it(office: Office) -> None:
+    all_ = [numbered(number) for number in range(6)]
+    all_[1] = replace(all_[1], status=PaymentStatus.QUARANTINED, quarantine_reason=Objection.WRONG_USER)
+    all_[2] = replace(all_[2], status=PaymentStatus.QUARANTINED, quarantine_reason=Objection.UNKNOWN_TO_PROVIDER)
+    all_[3] = numbered(3, method=Method.TELEGRAM, paid=pence(5))
+    with office.work.begin() as tx:
+        tx.invoices.add([invoice()])
+        tx.payments.add_new(all_)
+        tx.payments.confirm([all_[0].charge.key], NOON)
+        mark = replace(tx.ledger_marks.take("stars:main", NOON), tail_read_at=NOON, drift=1)
+        tx.ledger_marks.move(mark)
+    standing = office.register.standing(NOON + 4 * HOUR)
+    assert standing.unconfirmed == 3
+    assert standing.quarantined == {"wrong_user": 1, "unknown_to_provider": 1}
+    assert standing.ledgers == {"stars:main": mark}
+    assert office.register.standing(NOON + timedelta(minutes=30)).unconfirmed == 0
 
 
 def test_a_user_s_page_tells_everything_once_from_now_back_to_the_first(office: Office) -> None:
@@ -341,6 +363,8 @@ def test_nothing_that_an_operator_asks_for_reads_a_whole_table(migrated_sqlite: 
             PaymentFilter(plan_code=sold.plan_code),
             PaymentFilter(user_id=ALICE),
             PaymentFilter(charge_id=sold.charge.charge_id),
+            PaymentFilter(unconfirmed=True, since=NOON),
+            PaymentFilter(status=PaymentStatus.QUARANTINED, quarantine_reason=Objection.WRONG_USER),
         ):
             office.register.payments(wanted, Page(), order)
     office.register.asked_refunds(at_most=20)

@@ -28,11 +28,11 @@ from adapters.sql.trail import entry_of
 from adapters.sql.work import SqlUnitOfWork
 from application.books import AskedRefund, LetterShown, Order, Register, Standing
 from application.ports.pages import Page, PageOf
-from application.ports.payments import PaymentFilter
+from application.ports.payments import WITH_LEDGER, PaymentFilter
 from application.ports.trail import KeptEntry
 from application.refund_requests import ANSWERS
-from domain.catalog import Method
 from domain.ids import ChargeId, PlanCode, UserId
+from domain.invoice import Objection
 from domain.payment import Payment, PaymentStatus
 
 MOST_UNCONFIRMED: Final = 1000
@@ -102,7 +102,8 @@ _UNCONFIRMED = select(func.count()).select_from(
         _PAYMENTS.c.confirmed_at.is_(None),
         _PAYMENTS.c.received_at > bindparam("since", type_=UtcTime()),
         _PAYMENTS.c.received_at < bindparam("before", type_=UtcTime()),
-        _PAYMENTS.c.method.in_([Method.STARS.value, Method.STRIPE.value]),
+        _PAYMENTS.c.method.in_(sorted(WITH_LEDGER)),
+        _PAYMENTS.c.quarantine_reason.is_distinct_from(Objection.UNKNOWN_TO_PROVIDER.value),
     )
     .limit(MOST_UNCONFIRMED)
     .subquery()
@@ -174,13 +175,14 @@ class SqlRegister(Register):
         given = {"since": now - LOOKED_BACK, "before": now - UNCONFIRMED_FOR}
         with self._work.look() as tx:
             unconfirmed = tx.connection.execute(_UNCONFIRMED, given).scalar_one()
+            ledgers = {mark.ledger: mark for mark in tx.ledger_marks.all()}
         return Standing(
             quarantined=self._gauges.quarantined(),
             quarantined_since=None if held is None else now - held,
             outbox_pending=self._gauges.outbox_pending(),
             outbox_since=None if waits is None else now - waits,
             unconfirmed=unconfirmed,
-            ledgers=self._gauges.ledgers_read(),
+            ledgers=ledgers,
             refunds_pending=self._gauges.refunds_pending(),
         )
 

@@ -2,24 +2,31 @@
 
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import metadata
+from typing import Any, Final
 
 from litestar import Response, get
 
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.queues import SqlQueues
+from application.ports.ledgers import LedgerMark
+from application.ports.work import UnitOfWork
 from domain.errors import Conflict
 from entrypoints.console.desk import Console
 from entrypoints.console.forms import AnyRequest
 from entrypoints.console.pages import Page
 from entrypoints.console.shown_settings import shown_settings
+from entrypoints.console.standing import LOOKED_BACK
 from entrypoints.console.visitors import Visitor
 from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.http.handed import Handed
 from entrypoints.settings import Settings
 from entrypoints.version import version
 
+SHOWN: Final = 10
 _LIBRARIES = ("litestar", "uvicorn", "sqlalchemy", "msgspec", "stripe", "telethon")
 _WORSE_FIRST = {Verdict.WRONG: 0, Verdict.WARNING: 1, Verdict.GOOD: 2}
 
@@ -30,6 +37,8 @@ class SystemDesk:
 
     settings: Settings
     gauges: SqlGauges
+    queues: SqlQueues
+    work: UnitOfWork
     examines: threading.Lock = field(default_factory=threading.Lock)
 
     def report(self) -> list[Finding]:
@@ -42,6 +51,28 @@ class SystemDesk:
             return sorted(examine(), key=lambda finding: _WORSE_FIRST[finding.verdict])
         finally:
             self.examines.release()
+
+    def waits(self, now: datetime) -> Mapping[str, Any]:
+        """What waits for whom, since when, and why the first of each do."""
+        failed_after = now - LOOKED_BACK
+        return {
+            "letters": self.gauges.outbox_pending(),
+            "letters_for": self.gauges.outbox_oldest(now),
+            "first_letters": self.queues.letters(at_most=SHOWN),
+            "reports": self.gauges.inbox_pending(),
+            "reports_for": self.gauges.inbox_oldest(now),
+            "first_reports": self.queues.reports(at_most=SHOWN),
+            "given_up": self.gauges.inbox_given_up(),
+            "last_given_up": self.queues.given_up(at_most=SHOWN),
+            "refunds": self.gauges.refunds_pending(),
+            "refunds_for": self.queues.refunds_oldest(now),
+            "failed": self.queues.refunds_failed(failed_after),
+            "last_failed": self.queues.failed_refunds(failed_after, at_most=SHOWN),
+        }
+
+    def ledgers(self) -> list[LedgerMark]:
+        with self.work.look() as tx:
+            return list(tx.ledger_marks.all())
 
     def versions(self) -> Iterator[tuple[str, str]]:
         yield "Tollgram", version()
@@ -59,6 +90,9 @@ async def system(request: AnyRequest, console: Handed[Console], system_desk: Han
         return Page(
             "system.html",
             {
+                **system_desk.waits(console.clock.now()),
+                "ledgers": system_desk.ledgers(),
+                "every": system_desk.settings.reconcile_every,
                 "versions": list(system_desk.versions()),
                 "settings": shown_settings(system_desk.settings),
                 "users": sorted(users, key=lambda user: user.name),
