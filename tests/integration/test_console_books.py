@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Frame, expect
 
 from tests.integration.browser import PHONE, Visit, chromium, visit
 from tests.integration.buying import (
@@ -93,21 +93,69 @@ def test_i_paid_and_nothing_happened_is_explained_after_one_search_and_at_most_o
     with visit(browser, "about:blank", tmp_path) as seen:
         seen.page.context.add_cookies(ada.cookies)
         seen.page.goto(f"{service.url}/console")
-        steps = 0
-        seen.page.keyboard.press("/")
-        seen.page.keyboard.type(charge_id)
-        seen.page.keyboard.press("Enter")
-        steps += 1
+        been = pages_loaded(seen)
+        search_for(seen, charge_id)
         seen.page.wait_for_url("**/console/payments/pay_*")
         sentence = seen.page.inner_text(".explained .sentence")
         assert sentence.startswith(
             "Quarantined: the amount paid, 1 ⭐, was not the amount offered, which was 1,250 ⭐."
         )
         assert seen.page.inner_text(".explained .quiet") == "Grant it or give it back; until then it waits."
-        assert steps <= 2
+        assert len(been) == 1, been
         assert not seen.page.query_selector("img")
         assert seen.page.inner_text("h1 + p .theirs") == '<img src=x onerror=alert(1)>"'
         looks_right(seen)
+
+
+@pytest.mark.threat(18)
+def test_one_search_tells_what_became_of_it_whatever_that_is(
+    service: Service, telegram: SandboxServer, ada: Operator, browser: Browser, tmp_path: Path
+) -> None:
+    granted, refunded = (buy(service, telegram, newcomer(telegram)) for _ in range(2))
+    page = page_of(payment_of(service, refunded.charge_id))
+    ada.act(page, f"{page}/refund", reason="a mistake")
+    eventually(lambda: "Given back on" in ada.words(page))
+    late = newcomer(telegram)
+    refused = invoice_for(service, late)
+    make_older(service, refused["invoice_id"], by=STALE)
+    assert pay(telegram, late, refused).status == "refused"
+    with visit(browser, "about:blank", tmp_path) as seen:
+        seen.page.context.add_cookies(ada.cookies)
+        seen.page.goto(f"{service.url}/console")
+        been = pages_loaded(seen)
+        for searched, place, words in (
+            (granted.charge_id, "/console/payments/pay_", "Granted: Gold, 1 month, open since"),
+            (granted.invoice["invoice_id"], "/console/users/", "Paid 1,250 ⭐"),
+            (refunded.charge_id, "/console/payments/pay_", "Given back on"),
+            (refused["invoice_id"], f"/console/users/{late}", "Pre-checkout refused: the invoice had expired"),
+            ("ch_that_nobody_has", "/console/search?q=", "Nothing is known by that"),
+        ):
+            been.clear()
+            search_for(seen, searched)
+            expect(seen.page.get_by_role("main")).to_contain_text(words)
+            assert [url.removeprefix(service.url).startswith(place) for url in been] == [True], (searched, been)
+        assert seen.complaints == []
+
+
+def pages_loaded(seen: Visit) -> list[str]:
+    """The addresses that the window goes to from now on."""
+    been: list[str] = []
+
+    def note(frame: Frame) -> None:
+        if frame == seen.page.main_frame:
+            been.append(frame.url)
+
+    seen.page.on("framenavigated", note)
+    return been
+
+
+def search_for(seen: Visit, text: str) -> None:
+    """As somebody does who has their hands on the keys."""
+    seen.page.keyboard.press("/")
+    # What was looked for before is still in the box.
+    seen.page.keyboard.press("Control+a")
+    seen.page.keyboard.type(text)
+    seen.page.keyboard.press("Enter")
 
 
 def looks_right(seen: Visit) -> None:
