@@ -177,7 +177,7 @@ def _of_what_waits(seen: Overview, desk: TodayDesk) -> Iterator[Worry]:
     if failed := desk.queues.refunds_failed(now - LOOKED_BACK):
         refunds = _many(failed, "refund", "refunds")
         said = f"{refunds} of the last week failed: the money is still here."
-        yield Worry(said=said, href=WAITS, does="Look at them")
+        yield Worry(said=said, href=WAITS, does="Look why")
     if (ordered := desk.queues.refunds_oldest(now)) and ordered > HANGS_AFTER:
         said = f"A refund was ordered {lasting(ordered)} ago, and its provider has not confirmed it."
         yield Worry(said=said, href="/console/payments?status=refund_pending&sort=oldest", does="Look at it")
