@@ -55,9 +55,8 @@ def release(tx: Transaction, charge: ChargeKey, ids: Ids, now: datetime) -> list
         interrupted = tx.entitlements.get(payment.suspended) if payment.suspended else None
         if interrupted:
             resumed = reopen_access(tx, interrupted, ids, now)
-            if resumed:
-                tx.entitlements.add([resumed])
-                events.append(EntitlementRestored(entitlement=resumed, payment=granted))
+            tx.entitlements.add([resumed])
+            events.append(EntitlementRestored(entitlement=resumed, payment=granted))
     tx.payments.update(granted)
     tx.trail.add([TrailEntry.of_payment("payment_released", granted, now)])
     return tell(tx, events, now)

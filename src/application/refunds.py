@@ -96,7 +96,7 @@ def end_access(tx: Transaction, living: Entitlement, ids: Ids, now: datetime) ->
     return revocation
 
 
-def reopen_access(tx: Transaction, interrupted: Entitlement, ids: Ids, now: datetime) -> Entitlement | None:
+def reopen_access(tx: Transaction, interrupted: Entitlement, ids: Ids, now: datetime) -> Entitlement:
     """The span that goes on after one that was interrupted; its user must be locked."""
     among = tx.entitlements.of_user(interrupted.user_id)
     held = holdings(among, now).get(interrupted.plan_code)

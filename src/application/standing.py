@@ -87,8 +87,6 @@ class FollowCharge:
         if interrupted is None:
             return restored, []
         resumed = reopen_access(tx, interrupted, self.ids, now)
-        if resumed is None:
-            return restored, []
         tx.entitlements.add([resumed])
         message = None
         if resumed.held(now):

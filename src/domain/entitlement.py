@@ -241,14 +241,15 @@ def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None,
 
 def reinstate(
     interrupted: Entitlement, *, id: EntitlementId, among: Iterable[Entitlement], held: Holding | None, now: datetime
-) -> Entitlement | None:
+) -> Entitlement:
     """What was interrupted and must not have been: what was left of it, as `resume` has it; where nothing was, the span
     as it was. Then it was over, or a clock that is ahead had taken it for over, and the others know better.
 
-    `among` is all that the user ever had. What has taken its place since comes first.
+    `among` is all that the user ever had. What has taken its place since comes first. Raises ValueError where nothing
+    was interrupted.
     """
     if interrupted.revoked_at is None:
-        return None
+        raise ValueError("what was never interrupted goes on by itself")
     left = resume(interrupted, id=id, held=held, now=now)
     if left is not None:
         return left

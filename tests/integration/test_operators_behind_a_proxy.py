@@ -74,6 +74,6 @@ def test_through_the_proxies_with_the_console_s_lines_in_force_operators_find_it
 
 @pytest.mark.parametrize("page", [DEPLOY / "nginx.conf", DEPLOY / "Caddyfile", ROOT / "docs" / "operate.md"])
 def test_whoever_is_told_to_name_networks_is_told_to_name_the_proxy_s_address_too(page: Path) -> None:
-    (told,) = [line for line in page.read_text().splitlines() if "OPERATOR_NETWORKS" in line]
+    told = next(line for line in page.read_text().splitlines() if "OPERATOR_NETWORKS" in line)
 
     assert "127.0.0.1/32" in told

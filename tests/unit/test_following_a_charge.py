@@ -557,7 +557,7 @@ def test_nothing_is_left_of(different: dict[str, Any]) -> None:
     assert rest(entitlement(**different)) is None
 
 
-def put_back(span: Entitlement, *others: Entitlement) -> Entitlement | None:
+def put_back(span: Entitlement, *others: Entitlement) -> Entitlement:
     return reinstate(span, id=EntitlementId("again"), among=[span, *others], held=None, now=NOON + 91 * DAY)
 
 
@@ -588,12 +588,12 @@ def test_where_nothing_is_left_the_span_is_put_back_as_it_was() -> None:
 def test_it_follows_what_has_taken_its_place_since(others: list[Entitlement], begins: datetime) -> None:
     again = put_back(entitlement(FORTNIGHT, revoked_at=NOON + 90 * DAY), *others)
 
-    assert again is not None
     assert (again.starts_at, again.expires_at) == (begins, begins + LONG)
 
 
 def test_what_was_never_interrupted_is_not_put_back() -> None:
-    assert put_back(entitlement()) is None
+    with pytest.raises(ValueError, match="never interrupted"):
+        put_back(entitlement())
 
 
 @given(used=st.timedeltas(timedelta(0), LONG - SECOND), waited=st.timedeltas(-DAY, 400 * DAY))
