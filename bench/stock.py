@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Engine, Select, Table, cast, insert, literal, select, text
@@ -49,6 +50,10 @@ def settings(database_url: str, telegram: str) -> dict[str, str]:
     }
 
 
+_MIGRATING = Lock()
+"""Alembic keeps what it is at in a global."""
+
+
 @dataclass(slots=True)
 class Stock:
     """One migrated database: `holders` have paid, the next `buyers` have not yet. Each buyer is sold to once."""
@@ -62,7 +67,8 @@ class Stock:
 
     @classmethod
     def filled(cls, url: str, *, holders: int, buyers: int) -> "Stock":
-        upgrade(url)
+        with _MIGRATING:
+            upgrade(url)
         now = datetime.now(UTC).replace(microsecond=0)
         engine = open_engine(url, patient=True)
         _fill(engine, read_catalog(CATALOG), holders, buyers, now)
