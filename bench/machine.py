@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,23 @@ def described() -> str:
     return f"{os.cpu_count()} cores ({model}), {platform.system()}, Python {platform.python_version()}"
 
 
+_serving: set[int] = set()
+"""Processes that rest while another is measured."""
+
+
+@contextmanager
+def alone(pid: int | None = None) -> Iterator[None]:
+    """All that are served but this one rest: they share a core, and some have letters to carry for minutes yet."""
+    others = [other for other in _serving if other != pid]
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for other in others:
+            os.kill(other, signal.SIGCONT)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running HTTP server."""
@@ -53,7 +71,8 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def asked(self, requests: Sequence[bytes]) -> load.Measured:
-        return load.measure(self.port, requests)
+        with alone(self.pid):
+            return load.measure(self.port, requests)
 
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text()
@@ -62,12 +81,18 @@ class Server:
 
 @contextmanager
 def served(
-    app: str, settings: Mapping[str, str], core: int, ready: str, *, where: str = sys.executable
+    app: str,
+    settings: Mapping[str, str],
+    core: int,
+    ready: str,
+    *,
+    where: str = sys.executable,
+    rests: bool = True,
 ) -> Iterator[Server]:
-    """An ASGI application, by the same server program for everybody."""
+    """An ASGI application, by the same server program for everybody. `rests`: while another is measured."""
     port = free_port()
     with program(
-        [*_UVICORN, *_AS_WE_SERVE, "--port", str(port), app], settings, core, port, ready, where=where
+        [*_UVICORN, *_AS_WE_SERVE, "--port", str(port), app], settings, core, port, ready, where=where, rests=rests
     ) as server:
         yield server
 
@@ -81,6 +106,7 @@ def program(
     ready: str,
     *,
     where: str = sys.executable,
+    rests: bool = True,
 ) -> Iterator[Server]:
     """One Python process that listens on that port, once it answers at `ready`."""
     environment = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
@@ -90,8 +116,11 @@ def program(
     os.sched_setaffinity(process.pid, {core})
     try:
         _wait_for(process, f"http://127.0.0.1:{port}{ready}")
+        if rests:
+            _serving.add(process.pid)
         yield Server(port, process.pid)
     finally:
+        _serving.discard(process.pid)
         process.terminate()
         process.wait()
 

@@ -56,7 +56,8 @@ def payments(stage: Stage, figures: Figures, count: int) -> None:
     driver = figures.speed(
         "payment by aiogram and asyncpg", stage.aiogram_asyncpg.asked(stage.peers.payments(count // 3))
     )
-    alone = pgbench.payments_a_second(stage.pgbench, stage.server_core, PGBENCH_S)
+    with machine.alone():
+        alone = pgbench.payments_a_second(stage.pgbench, stage.server_core, PGBENCH_S)
     figures.speed("payment by pgbench", load.Measured(alone, 0))
     figures.ratio(Target(PAID, least=1.0), ours.per_second / alone)
     figures.ratio(Target("payment / aiogram and the ORM", least=8), ours.per_second / orm.per_second)
@@ -66,7 +67,8 @@ def payments(stage: Stage, figures: Figures, count: int) -> None:
 
 def payments_on_sqlite(stage: Stage, figures: Figures, count: int) -> None:
     ours = figures.speed("payment on SQLite", _paid(stage.on_sqlite, count))
-    alone = sqlite_alone.payments_a_second(stage.sqlite_alone, stage.sqlite_path, count)
+    with machine.alone():
+        alone = sqlite_alone.payments_a_second(stage.sqlite_alone, stage.sqlite_path, count)
     figures.speed("payment by sqlite3, a commit each", load.Measured(alone, 0))
     figures.ratio(Target("payment on SQLite / sqlite3, a commit each", least=1.5), ours.per_second / alone)
 

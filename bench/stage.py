@@ -51,7 +51,7 @@ def prepared(*, buyers: int, grown: int) -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollgram-bench-")))
         postgres = stack.enter_context(running_postgres(durable=True))
-        telegram = stack.enter_context(served("bench.peers.telegram:app", {}, other_core, "/"))
+        telegram = stack.enter_context(served("bench.peers.telegram:app", {}, other_core, "/", rests=False))
 
         # The large ones take minutes: beside each other, and by databases that need no Python meanwhile.
         filling = stack.enter_context(ThreadPoolExecutor(2))
