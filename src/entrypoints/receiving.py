@@ -4,15 +4,15 @@ The desk works on the loop of the HTTP server, each bot on a thread of its own.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
-from structlog.contextvars import bind_contextvars
 
+from adapters.ids import random_hex
 from adapters.telegram.calls import Call
 from adapters.telegram.replies import NO_CALL
+from adapters.telemetry import bound
 from domain.ids import BotName
 from entrypoints.http.webhook import AuthenticUpdate, UpdateDesk
 
@@ -59,7 +59,7 @@ def _taker(name: BotName, desk: UpdateDesk, loop: asyncio.AbstractEventLoop) -> 
 
 
 async def _take(desk: UpdateDesk, name: BotName, body: bytes) -> bytes:
-    bind_contextvars(request_id=f"upd_{secrets.token_hex(12)}")
+    bound.begin(request_id=f"upd_{random_hex(12)}")
     try:
         return await desk.take(AuthenticUpdate(bot=name, body=body))
     except Exception:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
-from adapters.telemetry.logs import request_of
+from adapters.telemetry.logs import request_of, together
 from adapters.telemetry.metrics import Metrics
 from application.ports.inbox import FoundBy
 from application.ports.surroundings import Journal
@@ -54,7 +55,7 @@ from domain.invoice import Invoice
 from domain.payment import Charge, Payment, PaymentStatus
 
 Fields = Mapping[str, object]
-log = structlog.get_logger("tollgram")
+_LOG = structlog.get_logger("tollgram")
 
 
 class LoggingJournal(Journal):
@@ -64,10 +65,12 @@ class LoggingJournal(Journal):
         self.metrics = metrics
 
     def record(self, *events: Event) -> None:
-        for event in events:
-            self._record(event)
+        with together():
+            log = _LOG.bind()  # once for all of them
+            for event in events:
+                self._record(event, log)
 
-    def _record(self, event: Event) -> None:  # noqa: PLR0915 every event in one place
+    def _record(self, event: Event, log: FilteringBoundLogger) -> None:  # noqa: PLR0915 every event in one place
         metrics = self.metrics
         match event:
             case InvoiceIssued():
@@ -107,7 +110,7 @@ class LoggingJournal(Journal):
             case PreCheckoutJudged():
                 result = "rejected" if event.objection else "ok"
                 log.info("pre_checkout.judged", **_query(event), decision=result, reason=event.objection)
-                metrics.prechecks.labels(result).inc()
+                metrics.precheck_of(result).inc()
                 if event.objection:
                     metrics.prechecks_rejected.labels(event.objection).inc()
             case PaymentGranted():
@@ -141,7 +144,7 @@ class LoggingJournal(Journal):
             case PaymentReleased():
                 log.info("payment.released", **_payment(event.payment))
             case LedgerCompared():
-                self._compared(event.findings, dry_run=event.dry_run)
+                self._compared(event.findings, log, dry_run=event.dry_run)
             case PaymentPartlyRefunded():
                 log.info(
                     "payment.partly_refunded",
@@ -234,7 +237,7 @@ class LoggingJournal(Journal):
                 if event.bot:
                     metrics.errors.labels(event.bot).inc()
 
-    def _compared(self, found: Findings, *, dry_run: bool) -> None:
+    def _compared(self, found: Findings, log: FilteringBoundLogger, *, dry_run: bool) -> None:
         tell = log.error if found.unexplained else log.info if found.repaired or found.whole else log.debug
         tell(
             "ledger.compared",
@@ -260,10 +263,10 @@ class LoggingJournal(Journal):
         if payment.charge.method is Method.STRIPE:
             self.metrics.billing.labels(result).inc()
             return
-        self.metrics.payments.labels(result, _plan(payment)).inc()
+        self.metrics.payment_of(result, _plan(payment)).inc()
         if payment.status is PaymentStatus.GRANTED:
             paid = payment.charge.paid
-            self.metrics.payment_value.labels(_plan(payment), paid.currency).inc(paid.amount)
+            self.metrics.payment_value_of(_plan(payment), paid.currency).inc(paid.amount)
 
 
 def _plan(payment: Payment) -> str:

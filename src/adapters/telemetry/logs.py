@@ -1,20 +1,25 @@
 """One JSON object a line on standard output, without any secret in it."""
 
-import json
 import logging
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from adapters.telemetry.bound import merge_bound
+
 _BATCH: ContextVar[Mapping[Hashable, str]] = ContextVar("batch", default=MappingProxyType({}))
-_JSON = json.JSONEncoder(ensure_ascii=False)
+_JSON = msgspec.json.Encoder()
 HIDDEN = "[hidden]"
 FIRST = ("timestamp", "level", "event", "request_id")
 # These tell of every request with its whole address, which for the Bot API holds the token.
@@ -24,17 +29,18 @@ _TOO_TALKATIVE = ("httpx", "httpcore", "urllib3", "uvicorn.access", "alembic")
 def configure_logs(*, level: str, form: str, secrets: Iterable[str]) -> None:
     """Send all logs, the libraries' too, to standard output; `form` is json or console."""
     before: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        merge_bound,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.StackInfoRenderer(),
     ]
-    hide = _hide(tuple(secrets))
-    after: list[Processor]
+    hidden = _as_they_may_stand(secrets)
+    in_form: Sequence[Processor]
     if form == "json":
-        after = [structlog.processors.format_exc_info, hide, _in_order, _as_json]
+        in_form = [_as_json(hidden)]
     else:
-        after = [structlog.processors.format_exc_info, hide, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        in_form = [_hide(hidden), structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+    after: list[Processor] = [structlog.processors.format_exc_info, *in_form]
     # Our own lines go straight out; those of the libraries take the standard library's way, which takes longer.
     structlog.configure(
         processors=[*before, *after],
@@ -85,6 +91,20 @@ def request_in(cause: str) -> str:
     return cause.partition(" ")[0]
 
 
+@contextmanager
+def together() -> Iterator[None]:
+    """The lines of this thread in here go out as one piece: each writing lets go of Python, and has to wait until it
+    gets it back."""
+    held: list[tuple[TextIO, str]] = []
+    _HELD.lines = held
+    try:
+        yield
+    finally:
+        _HELD.lines = None
+        for file, lines in groupby(held, key=itemgetter(0)):
+            _write_out(file, "".join([f"{line}\n" for _, line in lines]))
+
+
 class _Lines:
     """Writes each line at once, and as one piece. A log that can't be written stops nobody."""
 
@@ -92,42 +112,73 @@ class _Lines:
         self._file = file
 
     def _write(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            self._file.write(f"{line}\n")
-            self._file.flush()
+        if (held := getattr(_HELD, "lines", None)) is not None:
+            held.append((self._file, line))
+        else:
+            _write_out(self._file, f"{line}\n")
 
     debug = info = warning = error = critical = _write
 
 
-def _hide(secrets: tuple[str, ...]) -> Processor:
+_HELD = threading.local()
+
+
+def _write_out(file: TextIO, text: str) -> None:
+    with suppress(OSError, ValueError):
+        file.write(text)
+        file.flush()
+
+
+def _as_they_may_stand(secrets: Iterable[str]) -> Sequence[str]:
+    """Also inside a list or a mapping, which is logged as Python writes it."""
+    return [_as_text(form) for secret in secrets for form in dict.fromkeys((secret, repr(secret)[1:-1]))]
+
+
+def _as_json(secrets: Sequence[str]) -> Processor:
+    """One object, the same fields first on every line, so that a person can read down them."""
+    hide = _hide(secrets)
+    written = [_JSON.encode(secret)[1:-1] for secret in secrets]
+
+    def as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        line = _JSON.encode(_in_order(_plainly(event)))
+        # Looked for in the whole line: nearly never is there one.
+        if any(secret in line for secret in written):
+            line = _JSON.encode(_in_order(hide(logger, method, event)))
+        return line.decode()
+
+    return as_json
+
+
+def _hide(secrets: Sequence[str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
     """The last fence: nothing that got past all care before it shows a secret."""
 
     def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        plain = {key: _plain(value) for key, value in event.items()}
-        # Looked for in all at once: nearly never is there one.
-        together = "\0".join([value for value in plain.values() if isinstance(value, str)])
+        plain = _plainly(event)
         for secret in secrets:
-            if together.count(secret):
-                plain = {key: _without(secret, value) for key, value in plain.items()}
+            plain = {key: _without(secret, value) for key, value in plain.items()}
         return plain
 
     return hide
 
 
-def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The same fields first on every line, so that a person can read down them."""
+def _in_order(event: EventDict) -> EventDict:
     first = {name: event.pop(name) for name in FIRST if name in event}
-    return {**first, **event}
+    first.update(event)
+    return first
 
 
-def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return _JSON.encode(event)
+def _plainly(event: EventDict) -> EventDict:
+    return {
+        key: value if value is None or (type(value) is str and value.isascii()) else _plain(value)
+        for key, value in event.items()
+    }
 
 
-def _plain(value: object) -> str | float | None:
-    if isinstance(value, (int, float, bool)) or value is None:
-        return value
-    text = value if isinstance(value, str) else str(value)
+def _plain(value: object) -> str | float:
+    return value if isinstance(value, (int, float)) else _as_text(str(value))
+
+
+def _as_text(text: str) -> str:
     # A lone surrogate can't be written as UTF-8.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -7,7 +7,6 @@ what was said, or why in anybody else's words: those may quote what must not be 
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -17,6 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from adapters.telemetry.bound import bound
 from adapters.telemetry.logs import in_batch, request_in
 from adapters.telemetry.tracing import Tracing
 
@@ -51,7 +51,7 @@ class OtlpTracing(Tracing):
     def going_on(self, cause: str, what: str, **facts: str) -> Iterator[None]:
         with ExitStack() as stack:
             if request_id := request_in(cause):
-                stack.enter_context(structlog.contextvars.bound_contextvars(request_id=request_id))
+                stack.enter_context(bound(request_id=request_id))
             stack.enter_context(self._current(what, SpanKind.CONSUMER, facts, _place(cause)))
             yield
 

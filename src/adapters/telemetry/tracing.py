@@ -6,8 +6,7 @@ Where traces are wanted, `adapters.telemetry.otlp` does the same for spans; noth
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-import structlog
-
+from adapters.telemetry.bound import bound, bound_request
 from adapters.telemetry.logs import cause_of, in_batch, request_in
 from application.ports.surroundings import Causes
 
@@ -20,12 +19,12 @@ class Tracing(Causes):
     def cause(self, about: Hashable = None) -> str:
         """What is done just now, to be kept with what is left for later; of several that are done at once, what that
         one was asked for by which `about` names."""
-        return cause_of(about) or str(structlog.contextvars.get_contextvars().get("request_id", ""))
+        return cause_of(about) or bound_request()
 
     @contextmanager
     def going_on(self, cause: str, what: str, **facts: str) -> Iterator[None]:
         request_id = request_in(cause)
-        with structlog.contextvars.bound_contextvars(**({"request_id": request_id} if request_id else {})):
+        with bound(**({"request_id": request_id} if request_id else {})):
             yield
 
     def batch(self, causes: Mapping[Hashable, str], what: str, named: str) -> AbstractContextManager[None]:

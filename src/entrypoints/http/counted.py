@@ -18,10 +18,10 @@ class Counted:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
-        self.responses = metrics.responses
+        self.response_of = metrics.response_of
         for route in PROVIDERS:
             for status in OF_PROVIDERS:
-                self.responses.labels(route, str(status))
+                self.response_of(route, str(status))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # type: ignore[comparison-overlap]
@@ -30,7 +30,7 @@ class Counted:
 
         async def send_and_count(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.responses.labels(route_of(scope), str(message["status"])).inc()
+                self.response_of(route_of(scope), str(message["status"])).inc()
             await send(message)
 
         await self.app(scope, receive, send_and_count)

@@ -1,10 +1,11 @@
 """Every answer bears an X-Request-Id, and every log line that was written for it bears the same."""
 
 import re
-import secrets
 
-import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.ids import random_hex
+from adapters.telemetry import bound
 
 HEADER = b"x-request-id"
 _GOOD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -24,7 +25,7 @@ class RequestIds:
             await self.app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        request_id = given if _GOOD.fullmatch(given) else f"req_{secrets.token_hex(12)}".encode()
+        request_id = given if _GOOD.fullmatch(given) else f"req_{random_hex(12)}".encode()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -33,6 +34,5 @@ class RequestIds:
 
         # Each request is a task, and what is bound in it ends with it; one that was sent ahead of its turn begins in
         # the task of the one before.
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        bound.begin(request_id=request_id.decode())
         await self.app(scope, receive, send_with_id)

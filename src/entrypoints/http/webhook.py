@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import structlog
 from litestar import Request, Response, post
 from litestar.params import FromPath
-from structlog.contextvars import bind_contextvars
 
 from adapters.telegram.replies import NO_CALL, Replies
 from adapters.telegram.updates import Ignored, NotAnUpdate, Unreadable, Update, read_update
 from adapters.telegram.usernames import Usernames
+from adapters.telemetry import bound
 from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.tracing import Tracing
 from application.chat import AnswerMessage, AnswerPress, ButtonPress, ChatMessage
@@ -38,7 +38,7 @@ from domain.settlement import signed_terms
 from entrypoints.http.addresses import Network, require_network
 from entrypoints.http.bodies import read_body
 from entrypoints.http.handed import Handed
-from entrypoints.http.headers import all_of
+from entrypoints.http.headers import Arriving, all_of
 from entrypoints.http.lane import Lane
 from entrypoints.sightings import Sightings
 
@@ -63,7 +63,7 @@ class Door:
     networks: Sequence[Network] = ()
     trusted_proxies: Sequence[Network] = ()
 
-    async def admit(self, request: AnyRequest, bot: str) -> "AuthenticUpdate":
+    async def admit(self, request: Arriving, bot: str) -> "AuthenticUpdate":
         """The body of a call that comes from Telegram.
 
         Raises Forbidden, NotFound, Unauthenticated or TooLarge, and reads no body before the first three are settled.
@@ -120,7 +120,7 @@ class UpdateDesk:
         began = perf_counter()
         try:
             update = authentic.read(self.usernames.of(authentic.bot))
-            self.metrics.updates.labels(authentic.bot, update.type).inc()
+            self.metrics.update_of(authentic.bot, update.type).inc()
             if self.sightings and update.sender:
                 self.sightings.note(update.sender.user_id, update.sender.name, update.sender.username)
             self.tracing.tell(bot=authentic.bot, update=update.type)
@@ -175,7 +175,7 @@ class UpdateDesk:
             invoice_id=terms.invoice_id if terms else None,
             charge_id=money.charge_id if isinstance(money, Charge) else None,
         )
-        bind_contextvars(
+        bound.bind(
             user_id=money.payer,
             plan_code=terms.plan_code if terms else None,
             amount=money.paid.amount,
@@ -218,7 +218,7 @@ async def receive_update_of_main(request: AnyRequest, door: Handed[Door], desk: 
     return Response(await take_update(request, "main", door, desk), media_type="application/json")
 
 
-async def take_update(request: AnyRequest, bot: str, door: Door, desk: UpdateDesk) -> bytes:
+async def take_update(request: Arriving, bot: str, door: Door, desk: UpdateDesk) -> bytes:
     """The reply, by whichever way the request came."""
     authentic = await door.admit(request, bot)
     try:
