@@ -2,12 +2,9 @@
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Any
-
-from litestar import Request
 
 from domain.errors import Forbidden
-from entrypoints.http.headers import all_of
+from entrypoints.http.headers import Arriving, all_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -29,11 +26,12 @@ def caller_address(peer: str | None, forwarded_for: str, trusted: Sequence[Netwo
     return address
 
 
-def require_network(request: Request[Any, Any, Any], allowed: Sequence[Network], trusted: Sequence[Network]) -> None:
+def require_network(request: Arriving, allowed: Sequence[Network], trusted: Sequence[Network]) -> None:
     """Raises Forbidden where networks are named and the request comes from none of them."""
     if not allowed:
         return
-    peer = request.client.host if request.client else None
+    client = request.scope["client"]
+    peer = client[0] if client else None
     address = caller_address(peer, ",".join(all_of(request, b"x-forwarded-for")), trusted)
     if address is None or not any(address in network for network in allowed):
         raise Forbidden("This address is not called from there.")

@@ -1,6 +1,7 @@
 """The HTTP application: every route, and what each is handed."""
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ from entrypoints.http import (
 from entrypoints.http.backstage import Backstage
 from entrypoints.http.bodies import json_text, long_json_text
 from entrypoints.http.counted import Counted
+from entrypoints.http.headers import Arriving
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -80,6 +82,8 @@ def create_app(container: Container) -> ASGIApp:
         relay.start()
         for worker in workers:
             worker.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: nobody has to wait while it is looked through for what might go
         try:
             with stopping.tells(feed_desk.close_from_any_thread):
                 yield
@@ -172,10 +176,10 @@ def _shortcuts(container: Container) -> Sequence[Shortcut]:
     door, desk = container.door(), container.update_desk()
     callers, check_desk = container.callers(), container.check_desk()
 
-    async def update(request: webhook.AnyRequest, bot: str) -> bytes:
+    async def update(request: Arriving, bot: str) -> bytes:
         return await webhook.take_update(request, bot, door, desk)
 
-    async def feature(request: checks.AnyRequest, user_id: str, feature: str) -> bytes:
+    async def feature(request: Arriving, user_id: str, feature: str) -> bytes:
         return await checks.check_feature(request, user_id, feature, callers, check_desk)
 
     return (

@@ -12,7 +12,7 @@ import msgspec
 from litestar import Request
 
 from domain.errors import InvalidRequest, TooLarge
-from entrypoints.http.headers import one_of
+from entrypoints.http.headers import Arriving, one_of
 from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 << 10
@@ -28,7 +28,7 @@ class JsonText(bytes):
     """A whole body, not yet decoded."""
 
 
-async def read_body(request: Request[Any, Any, Any], at_most: int = MAX_BODY_BYTES) -> bytes:
+async def read_body(request: Arriving, at_most: int = MAX_BODY_BYTES) -> bytes:
     """The body as it came, of at most that many bytes.
 
     Raises TooLarge as soon as there are more, UnsupportedMediaType for a compressed one, and InvalidRequest where the

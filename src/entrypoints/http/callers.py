@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from litestar import Request
 from litestar.concurrency import sync_to_thread
 
 from adapters.telegram.init_data import verify_init_data
@@ -13,7 +11,7 @@ from adapters.tokens import Token, TokenVerifier
 from application.ports.surroundings import Clock
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import BotName, UserId
-from entrypoints.http.headers import all_of
+from entrypoints.http.headers import Arriving, all_of
 
 REMEMBERED_FOR = timedelta(seconds=10)
 """No longer, so that a key that is taken out of use is soon believed no more."""
@@ -28,7 +26,7 @@ class Callers:
     _remembered: dict[str, tuple[Token, datetime]] = field(default_factory=dict)
     """What was verified just now, and when: a service asks a thousand times a second with the same token."""
 
-    def user(self, request: Request[Any, Any, Any]) -> UserId:
+    def user(self, request: Arriving) -> UserId:
         """The Telegram user who asks. Raises Unauthenticated."""
         scheme, credentials = self._credentials(request)
         if scheme == "tma":
@@ -37,11 +35,11 @@ class Callers:
             return self.tokens.verify(credentials, self.clock.now()).user_id()
         raise Unauthenticated("Authorization must be a Bearer token or a Mini App's init data (tma).")
 
-    def service(self, request: Request[Any, Any, Any], scope: str) -> str:
+    def service(self, request: Arriving, scope: str) -> str:
         """The service that asks, by its subject. Raises Unauthenticated, or Forbidden without that scope."""
         return _entitled(self._verify(self._bearer(request)), scope)
 
-    async def service_soon(self, request: Request[Any, Any, Any], scope: str) -> str:
+    async def service_soon(self, request: Arriving, scope: str) -> str:
         """The same for whoever must not wait: a token that is not remembered is verified on a thread, since that may
         take the fetching of keys."""
         bearer = self._bearer(request)
@@ -64,13 +62,13 @@ class Callers:
         fresh = timedelta() <= now - verified_at < REMEMBERED_FOR and now.timestamp() < token.expires_at
         return token if fresh else None
 
-    def _bearer(self, request: Request[Any, Any, Any]) -> str:
+    def _bearer(self, request: Arriving) -> str:
         scheme, credentials = self._credentials(request)
         if scheme != "bearer":
             raise Unauthenticated("Authorization must be a Bearer token.")
         return credentials
 
-    def _credentials(self, request: Request[Any, Any, Any]) -> tuple[str, str]:
+    def _credentials(self, request: Arriving) -> tuple[str, str]:
         presented = all_of(request, b"authorization")
         if len(presented) != 1:
             raise Unauthenticated("An Authorization header is needed: a Bearer token, or a Mini App's init data (tma).")

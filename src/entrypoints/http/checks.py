@@ -1,6 +1,7 @@
 """What other services call: what a user holds, and whether they may do something, now or at a past moment."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from entrypoints.http.access_shapes import MAX_FEATURE, Because, FeatureAnswer, 
 from entrypoints.http.bodies import JsonText, decode, flag, moment_asked
 from entrypoints.http.callers import Callers
 from entrypoints.http.handed import Handed
+from entrypoints.http.headers import Arriving
 from entrypoints.http.lane import Lane
 from entrypoints.http.purchases import entitlements_of
 from entrypoints.http.shapes import EntitlementList
@@ -36,21 +38,22 @@ class CheckDesk:
     check_all: CheckFeatures
     lane: Lane[Question, Question, Access]
 
-    async def answer(self, request: AnyRequest, user_id: str, feature: str) -> bytes:
+    async def answer(self, request: Arriving, user_id: str, feature: str) -> bytes:
         """The body of the answer. Raises InvalidRequest or Unavailable."""
         user = user_id_of(user_id)
         if len(feature) > MAX_FEATURE:
             raise InvalidRequest(f"A feature's name has at most {MAX_FEATURE} characters.")
         if request.scope["query_string"]:
-            return msgspec.json.encode(await sync_to_thread(self._asked, request, user, feature))
+            query = Request[Any, Any, Any](request.scope).query_params
+            return msgspec.json.encode(await sync_to_thread(self._asked, query, user, feature))
         return msgspec.json.encode(FeatureAnswer.of(user, feature, await self.lane.submit((user, feature))))
 
     def close(self) -> None:
         self.lane.close()
 
-    def _asked(self, request: AnyRequest, user: UserId, feature: str) -> FeatureAnswer:
-        as_of = moment_asked(request.query_params.get("as_of"), "as_of")
-        if not flag(request.query_params.get("explain"), "explain"):
+    def _asked(self, query: Mapping[str, str], user: UserId, feature: str) -> FeatureAnswer:
+        as_of = moment_asked(query.get("as_of"), "as_of")
+        if not flag(query.get("explain"), "explain"):
             return FeatureAnswer.of(user, feature, self.check(user, feature, as_of))
         access, reasons, at = self.explain(user, feature, as_of)
         return FeatureAnswer.of(user, feature, access, [Because.told(reason, at) for reason in reasons])
@@ -80,7 +83,7 @@ async def user_feature(
 
 
 async def check_feature(
-    request: AnyRequest, user_id: str, feature: str, callers: Callers, check_desk: CheckDesk
+    request: Arriving, user_id: str, feature: str, callers: Callers, check_desk: CheckDesk
 ) -> bytes:
     """The body of the answer, by whichever way the request came."""
     await callers.service_soon(request, READ)

@@ -1,15 +1,32 @@
-"""The headers of a request, read as they came; the framework would make a mapping of all of them first."""
+"""A request as it came, without what a framework makes of it first: its headers, and what is still to be received."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Protocol
 
-from litestar import Request
+from litestar.types import Receive, Scope
 
 
-def all_of(request: Request[Any, Any, Any], name: bytes) -> list[str]:
+class Arriving(Protocol):
+    """A request of the framework's, or a bare one."""
+
+    @property
+    def scope(self) -> Scope: ...
+
+    @property
+    def receive(self) -> Receive: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BareRequest:
+    scope: Scope
+    receive: Receive
+
+
+def all_of(request: Arriving, name: bytes) -> list[str]:
     """Every value of a header, by its name in small letters."""
     return [value.decode("latin-1") for named, value in request.scope["headers"] if named == name]
 
 
-def one_of(request: Request[Any, Any, Any], name: bytes, default: str) -> str:
+def one_of(request: Arriving, name: bytes, default: str) -> str:
     """The first value, or the default where there is none."""
     return next(iter(all_of(request, name)), default)

@@ -82,6 +82,7 @@ class Lane(Generic[Item, Key, Answer]):
     async def _work_off(self) -> None:
         try:
             while self._queue:
+                await asyncio.sleep(0)  # whoever has arrived meanwhile comes along
                 batch = [waiting for waiting in self._queue[:MOST_AT_ONCE] if not waiting.answer.done()]
                 del self._queue[:MOST_AT_ONCE]
                 if batch and not await self._try(batch, alone=len(batch) == 1):

@@ -7,11 +7,10 @@ method or an odd path or host, goes the framework's way, whose routes for these 
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from litestar import Request
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from entrypoints.http.headers import BareRequest
 from entrypoints.http.problems import MEDIA_TYPE, Told
 
 _PLAIN_HOST = re.compile(rb"[0-9A-Za-z.\-]+(:[0-9]{1,5})?")
@@ -41,13 +40,13 @@ class Shortcuts:
             if scope.get("method") == shortcut.method and (found := shortcut.path.fullmatch(scope["path"])):
                 if _is_plain(scope):
                     scope["path_template"] = shortcut.route
-                    await _answer(shortcut, found.groups(), Request(scope, receive, send), send)
+                    await _answer(shortcut, found.groups(), BareRequest(scope, receive), send)
                     return
                 break
         await self.app(scope, receive, send)
 
 
-async def _answer(shortcut: Shortcut, given: Sequence[str], request: Request[Any, Any, Any], send: Send) -> None:
+async def _answer(shortcut: Shortcut, given: Sequence[str], request: BareRequest, send: Send) -> None:
     status, headers = 200, [_JSON]
     try:
         body = await shortcut.answer(request, *given)
