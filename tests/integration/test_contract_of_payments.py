@@ -159,6 +159,21 @@ def test_a_user_without_payments_has_an_empty_page(work: UnitOfWork) -> None:
         assert tx.payments.found(PaymentFilter(user_id=BOB), Page()).items == ()
 
 
+@pytest.mark.threat(16, 31)
+def test_ids_that_would_mean_something_in_a_list_are_each_looked_up_as_they_are(work: UnitOfWork) -> None:
+    odd = ["NULL", "", "{}", "a,b", '"', '\\"', "\\", "a\\,b", " a ", "[1]", '"a","b"', "{a", "é,\n", "\0,\ud800"]
+    kept = [payment(charge(charge_id=ChargeId(text)), id=PaymentId(f"pay_{n}")) for n, text in enumerate(odd)]
+    keep_paid(work)
+    with work.begin() as tx:
+        tx.payments.add_new([replace(one, invoice_id=None) for one in kept])
+    with work.look() as tx:
+        for one in kept:
+            assert [found.id for found in tx.payments.of([one.charge.key]).values()] == [one.id]
+        together = tx.payments.of([one.charge.key for one in kept])
+        assert {found.id for found in together.values()} == {one.id for one in kept}
+        assert not tx.payments.of([(Provider.TELEGRAM, ChargeId(text)) for text in ("a", "b", "null", '""', "a,b,")])
+
+
 @pytest.mark.threat(31)
 @pytest.mark.parametrize(
     "cursor",

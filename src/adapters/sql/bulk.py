@@ -1,19 +1,20 @@
 """Many rows by one statement.
 
 PostgreSQL gets all rows as one JSON parameter and takes them apart itself: the statement never changes with their
-number, so it is parsed and planned once, and Python hands over one value instead of hundreds. SQLite has no network
-to save, and gets row after row.
+number, so it is parsed and planned once, and Python hands over one value instead of hundreds. SQLite gets many rows in
+one statement too, but value by value: each statement of its lets go of Python once, and each row by itself would.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    CursorResult,
     Executable,
     LargeBinary,
     Table,
@@ -23,12 +24,12 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    insert,
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -39,6 +40,9 @@ from sqlalchemy.types import NullType
 from adapters.sql.column_types import POSTGRESQL, AnyText, Several, UtcTime, escaped, with_zone
 
 Row = Mapping[str, Any]
+
+MOST_IN_A_TURN: Final = 64
+_SQLITE: Final = sqlite_dialect()
 
 
 class _AnyOf(FunctionElement[Any]):
@@ -51,7 +55,8 @@ class _AnyOf(FunctionElement[Any]):
 
 @compiles(_AnyOf, "postgresql")
 def _any_of_array(element: _AnyOf, compiler: SQLCompiler, **options: Any) -> str:
-    found, values = (compiler.process(part, **options) for part in element.clauses)
+    of, parameter = element.clauses
+    found, values = (compiler.process(part, **options) for part in (of, cast(parameter, ARRAY(of.type))))
     return f"{found} = ANY ({values})"
 
 
@@ -68,12 +73,12 @@ def any_of(of: Column[Any], parameter: str) -> ColumnElement[bool]:
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """All of them; a broken constraint raises."""
-    _write(connection, _insertion(table, connection.dialect.name), table, rows)
+    _write(connection, table, rows, ignoring=False)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Those that break no unique constraint."""
-    _write(connection, _insertion(table, connection.dialect.name, ignoring=True), table, rows)
+    _write(connection, table, rows, ignoring=True)
 
 
 def insert_telling(connection: Connection, table: Table, rows: Sequence[Row], *told: Column[Any]) -> Sequence[Any]:
@@ -81,8 +86,15 @@ def insert_telling(connection: Connection, table: Table, rows: Sequence[Row], *t
 
     A row that is being written elsewhere at this moment is waited for, on both databases.
     """
-    statement = _insertion(table, connection.dialect.name, *told, ignoring=True)
-    return connection.execute(statement, _parameters(connection, table, rows)).all()
+    if connection.dialect.name != POSTGRESQL:
+        converters = [_from_sqlite(column) for column in told]
+        found = [row for result in _in_turns(connection, table, rows, *told, ignoring=True) for row in result]
+        return [
+            tuple(convert(value) if convert else value for value, convert in zip(row, converters, strict=True))
+            for row in found
+        ]
+    statement = _insertion(table, *told, ignoring=True)
+    return connection.execute(statement, _parameters(table, rows)).all()
 
 
 def fill_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
@@ -92,7 +104,7 @@ def fill_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
     names = tuple(name for name in ordered[0] if name != "id")
     statement = _filling(table, connection.dialect.name, names)
     if connection.dialect.name == POSTGRESQL:
-        parameters = _parameters(connection, table, ordered) | {"ids": [row["id"] for row in ordered]}
+        parameters = _parameters(table, ordered) | {"ids": [row["id"] for row in ordered]}
         return connection.execute(statement, parameters).rowcount
     renamed = [{f"new_{name}": value for name, value in row.items()} for row in ordered]
     return connection.execute(statement, renamed).rowcount
@@ -110,25 +122,65 @@ def _filling(table: Table, dialect: str, names: tuple[str, ...]) -> Update:
     return found.values({name: bindparam(f"new_{name}") for name in names})
 
 
+def _write(connection: Connection, table: Table, rows: Sequence[Row], *, ignoring: bool) -> None:
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(_insertion(table, ignoring=ignoring), _parameters(table, rows))
+    else:
+        for _ in _in_turns(connection, table, rows, ignoring=ignoring):
+            pass
+
+
 @cache
-def _insertion(table: Table, dialect: str, *told: Column[Any], ignoring: bool = False) -> Executable:
-    if dialect == POSTGRESQL:
-        names = tuple(name for name, kept in table.c.items() if not _numbered(kept))
-        new = _sent_rows(table, names)
-        into_postgresql = postgresql_insert(table).from_select(names, select(*(new.c[name] for name in names)))
-        into_postgresql = into_postgresql.on_conflict_do_nothing() if ignoring else into_postgresql
-        return into_postgresql.returning(*told) if told else into_postgresql
-    into_sqlite = sqlite_insert(table).on_conflict_do_nothing() if ignoring else insert(table)
-    return into_sqlite.returning(*told) if told else into_sqlite
+def _insertion(table: Table, *told: Column[Any], ignoring: bool) -> Executable:
+    """For PostgreSQL."""
+    names = tuple(name for name, kept in table.c.items() if not _numbered(kept))
+    new = _sent_rows(table, names)
+    into = postgresql_insert(table).from_select(names, select(*(new.c[name] for name in names)))
+    into = into.on_conflict_do_nothing() if ignoring else into
+    return into.returning(*told) if told else into
 
 
-def _write(connection: Connection, statement: Executable, table: Table, rows: Sequence[Row]) -> None:
-    connection.execute(statement, _parameters(connection, table, rows))
+def _in_turns(
+    connection: Connection, table: Table, rows: Sequence[Row], *told: Column[Any], ignoring: bool
+) -> Iterator[CursorResult[Any]]:
+    """By statements of 64 rows, 32, 16 and so on, as many as are left: few enough to be kept prepared.
+
+    Their text and values are SQLAlchemy's, but not by its own way to many rows: that costs as much as the writing.
+    """
+    converters = _for_sqlite(table)
+    done = 0
+    while left := len(rows) - done:
+        turn = rows[done : done + min(MOST_IN_A_TURN, 1 << left.bit_length() - 1)]
+        values = [
+            value if converter is None or value is None else converter(value)
+            for row in turn
+            for value, converter in zip(map(row.get, converters), converters.values(), strict=True)
+        ]
+        yield connection.exec_driver_sql(_insertion_of(len(turn), table, *told, ignoring=ignoring), tuple(values))
+        done += len(turn)
 
 
-def _parameters(connection: Connection, table: Table, rows: Sequence[Row]) -> Any:
-    if connection.dialect.name != POSTGRESQL:
-        return rows
+@cache
+def _insertion_of(count: int, table: Table, *told: Column[Any], ignoring: bool) -> str:
+    """For SQLite, and that many rows."""
+    into = sqlite_insert(table).values([dict.fromkeys(_for_sqlite(table))] * count)
+    into = into.on_conflict_do_nothing() if ignoring else into
+    return str((into.returning(*told) if told else into).compile(dialect=_SQLITE))
+
+
+@cache
+def _for_sqlite(table: Table) -> Mapping[str, Callable[[Any], Any] | None]:
+    """By the columns that we write: how a value becomes one of SQLite's, where it is none already."""
+    written = {name: kept.type.dialect_impl(_SQLITE) for name, kept in table.c.items() if not _numbered(kept)}
+    return {name: kind.bind_processor(_SQLITE) for name, kind in written.items()}
+
+
+@cache
+def _from_sqlite(told: Column[Any]) -> Callable[[Any], Any] | None:
+    return told.type.dialect_impl(_SQLITE).result_processor(_SQLITE, None)
+
+
+def _parameters(table: Table, rows: Sequence[Row]) -> dict[str, Any]:
     sent = [{name: value for name, value in row.items() if value is not None} for row in rows]
     for name, converter in _converters(table):
         for row in sent:

@@ -1,16 +1,23 @@
-"""How values lie in columns, so that both databases keep all of them and give back the same."""
+"""How values lie in columns, so that both databases keep all of them and give back the same.
+
+The processors are given to SQLAlchemy directly, and not by way of its `process_bind_param` and `process_result_value`:
+that is a second call for each value, in the dozen columns of every row.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 POSTGRESQL = "postgresql"
+
+Processor = Callable[[Any], Any]
 
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits on both: SQLite's INTEGER is that wide, and its strict tables know no BIGINT."""
@@ -27,11 +34,11 @@ class AnyText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return value if value is None else escaped(value)
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        return lambda text: None if text is None else escaped(text)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        return _ESCAPED.sub(_unescape, value) if value and "\\" in value else value
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
+        return lambda kept: _ESCAPED.sub(_unescape, kept) if kept and "\\" in kept else kept
 
 
 def escaped(text: str) -> str:
@@ -56,17 +63,23 @@ class UtcTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(self.impl_instance if dialect.name == POSTGRESQL else Text())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if dialect.name == POSTGRESQL:
-            return with_zone(value)
-        return with_zone(value).astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        write = with_zone if dialect.name == POSTGRESQL else _as_text
+        return lambda moment: None if moment is None else write(moment)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromisoformat(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
+        read = _in_utc if dialect.name == POSTGRESQL else datetime.fromisoformat
+        return lambda kept: None if kept is None else read(kept)
+
+
+@lru_cache(maxsize=1024)
+def _as_text(moment: datetime) -> str:
+    """Remembered: one moment stands in a dozen columns of what is written at once."""
+    return with_zone(moment).astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
 
 
 def with_zone(moment: datetime) -> datetime:
@@ -85,15 +98,21 @@ class Json(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(JSONB() if dialect.name == POSTGRESQL else Text())
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return value if dialect.name == POSTGRESQL else msgspec.json.encode(value).decode()
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        if dialect.name == POSTGRESQL:
+            return super().bind_processor(dialect)
+        return lambda value: msgspec.json.encode(value).decode()
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return value if dialect.name == POSTGRESQL or value is None else msgspec.json.decode(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        if dialect.name == POSTGRESQL:
+            return super().result_processor(dialect, coltype)
+        return lambda kept: None if kept is None else msgspec.json.decode(kept)
 
 
 class Several(TypeDecorator[Sequence[Any]]):
-    """Many values as one parameter, so that a statement reads the same however many they are: an array, or JSON."""
+    """Many values as one parameter, so that a statement reads the same however many they are: as JSON, or as the text
+    of an array, for which PostgreSQL's driver would take longer than it takes to look them all up. There it is yet to
+    be cast to one."""
 
     impl = Text
     cache_ok = True
@@ -102,13 +121,19 @@ class Several(TypeDecorator[Sequence[Any]]):
         super().__init__()
         self.item = item
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(ARRAY(self.item) if dialect.name == POSTGRESQL else Text())
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        escape = escaped if isinstance(self.item, AnyText) else _itself
+        if dialect.name != POSTGRESQL:
+            return lambda items: msgspec.json.encode([escape(item) for item in items or ()]).decode()
+        if isinstance(self.item, BigInteger):
+            return lambda items: "{" + ",".join([str(int(item)) for item in items or ()]) + "}"
+        return lambda items: "{" + ",".join([_quoted(escape(item)) for item in items or ()]) + "}"
 
-    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
-        items = list(value or ())
-        if dialect.name == POSTGRESQL:
-            return items
-        if isinstance(self.item, AnyText):
-            items = [escaped(item) for item in items]
-        return msgspec.json.encode(items).decode()
+
+def _itself(item: Any) -> Any:
+    return item
+
+
+def _quoted(text: str) -> str:
+    """As an element of an array: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO"""
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'

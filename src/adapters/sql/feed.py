@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from adapters.sql import schema
@@ -85,6 +86,14 @@ def _row(notice: Notice) -> dict[str, Any]:
         "type": notice.type.value,
         "user_id": notice.user_id,
         "at": notice.at,
-        # Ids of providers are kept whatever is in them: what is no ASCII is escaped.
-        "data": _COMPACT.encode(notice.data),
+        "data": _json(notice.data),
     }
+
+
+def _json(data: Mapping[str, Plain]) -> str:
+    """Ids of providers are kept whatever is in them: what is no ASCII is escaped, which msgspec does not."""
+    try:
+        text = msgspec.json.encode(data).decode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return _COMPACT.encode(data)
+    return text if text.isascii() else _COMPACT.encode(data)

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, bindparam, column, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, cast, column, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from adapters.sql.column_types import POSTGRESQL, Several
 
-_NAMES: Final = func.unnest(bindparam("keys", type_=Several(BigInteger()))).table_valued("key", name="wanted")
+_KEYS: Final = bindparam("keys", type_=Several(BigInteger()))
+_NAMES: Final = func.unnest(cast(_KEYS, ARRAY(BigInteger))).table_valued("key", name="wanted")
 _HOLD: Final = select(func.pg_advisory_xact_lock(column("key", BigInteger))).select_from(_NAMES.render_derived())
 
 

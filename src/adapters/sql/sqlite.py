@@ -58,8 +58,8 @@ def open_sqlite(url: URL, *, patient: bool) -> Engine:
     def begin(connection: Connection) -> None:
         # Whoever will write takes the only write lock at once. Taken later, it could find that what was read has
         # changed since, and no waiting would help.
-        looks = connection.get_execution_options().get(LOOKS)
-        connection.exec_driver_sql("BEGIN" if looks else "BEGIN IMMEDIATE")
+        if not connection.get_execution_options().get(LOOKS):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(engine, "handle_error", _in_our_words, retval=True)
     return engine
