@@ -15,6 +15,9 @@ UNMEASURED := src/entrypoints/simulation/*,src/entrypoints/cli/simulate.py
 CHECKED := conftest.py src tests drills migrations clients $(wildcard bench)
 
 export UV_PYTHON_DOWNLOADS := never
+# Also where the machine says otherwise: the tests start the service some hundred times, and it would be compiled anew
+# each time, which takes as long as all else of a start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help:  ## list these commands
@@ -116,7 +119,7 @@ $(INSTALLED): requirements/uv.txt requirements/dev.txt pyproject.toml
 	echo "Installing into .venv with $$($$found --version)"; \
 	$(BIN)/python -c '' 2>/dev/null || $$found -m venv --clear .venv
 	@$(PIP) install --require-hashes -r requirements/uv.txt
-	@$(UV) install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	@$(UV) install --python $(BIN)/python --offline --no-deps --no-build-isolation -e .
 	@touch $@
 
