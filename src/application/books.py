@@ -60,7 +60,7 @@ class Figures(Protocol):
 class Standing:
     """How it stands at this moment. `unconfirmed` are payments of the last week that their provider's ledger was
     never seen to have, counted up to a limit and without those that are held back for it; `ledgers` tells of each by
-    its name how far it was read, and what that showed."""
+    its name how far it was read, and what that showed; `refunds_asked` are those that wait for a second person."""
 
     quarantined: Mapping[str, int]
     quarantined_since: datetime | None
@@ -69,6 +69,8 @@ class Standing:
     unconfirmed: int
     ledgers: Mapping[str, LedgerMark]
     refunds_pending: int
+    refunds_asked: int
+    refunds_asked_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

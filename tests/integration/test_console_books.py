@@ -240,11 +240,14 @@ def test_a_large_refund_needs_two_operators_and_who_asked_can_t_approve(
     assert f'action="{page}/approve"' not in ada.page(page)
     form = ada.form(page, f"{page}/decline") | {"reason": ""}
     assert "another operator must" in ada.send(f"{page}/approve", form).text
+    assert "refund waits for a second operator" in bo.words("/console")
+    assert 'id="asked-title"' in bo.page("/console/payments"), "where Today leads to"
     for list_ in ("/console/payments", "/console/quarantine"):
         assert "Refunds that wait for a second operator" in bo.words(list_)
     assert "Approved: 25,000 ⭐ go back" in bo.act(page, f"{page}/approve")
     eventually(lambda: payments_of(service, user)[0]["status"] == "refunded")
     assert "Refunds that wait for a second operator" not in bo.words("/console/payments")
+    assert "refund waits for a second operator" not in bo.words("/console")
     assert trail_of(service, user, "refund_approved")[0]["actor"] == "console:bo"
     assert not entitlements_of(service, user)[0]["active"]
 

@@ -308,6 +308,8 @@ def test_a_large_refund_waits_for_somebody_else(office: Office) -> None:
         office.answer.approve(sold.id, actor="ada")
     [waiting] = office.register.asked_refunds(at_most=10)
     assert (waiting.payment, waiting.asked_by, waiting.reason) == (sold, "ada", "a mistake")
+    standing = office.register.standing(NOON + HOUR)
+    assert (standing.refunds_asked, standing.refunds_asked_since) == (1, waiting.asked_at)
     asked = office.show_payment(sold.id).asked
     assert asked
     assert asked.actor == "ada"
@@ -316,6 +318,8 @@ def test_a_large_refund_waits_for_somebody_else(office: Office) -> None:
     with pytest.raises(Conflict):
         office.answer.approve(sold.id, actor="bo")
     assert office.register.asked_refunds(at_most=10) == []
+    standing = office.register.standing(NOON + HOUR)
+    assert (standing.refunds_asked, standing.refunds_asked_since) == (0, None)
     lines = [(line.entry.kind, line.entry.actor) for line in office.show_payment(sold.id).lines[:3]]
     assert lines == [("refund_ordered", "ada"), ("refund_approved", "bo"), ("refund_asked", "ada")]
 

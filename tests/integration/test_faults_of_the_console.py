@@ -194,6 +194,8 @@ WELL = Standing(
         for name in ("stars:main", "stars:shop", "stripe")
     },
     refunds_pending=0,
+    refunds_asked=0,
+    refunds_asked_since=None,
 )
 
 
@@ -302,6 +304,8 @@ def test_whatever_needs_a_person_stands_on_the_first_page(today: Today) -> None:
         unconfirmed=1,
         ledgers=ledgers,
         refunds_pending=1,
+        refunds_asked=2,
+        refunds_asked_since=NOON - 2 * HOUR,
     )
 
     told, _, shown = today.read(standing)
@@ -310,6 +314,7 @@ def test_whatever_needs_a_person_stands_on_the_first_page(today: Today) -> None:
         "The updates of main do not come to us: they go elsewhere.",
         "3 updates for shop wait at Telegram; it last failed to deliver: Connection refused.",
         "2 payments wait for a decision of yours, the oldest for 3 h.",
+        "2 refunds wait for a second operator, the oldest for 2 h.",
         "The balance of shop has 250 ⭐ less than its ledger says.",
         "The ledger of shop tells other facts of 1 payment than our books.",
         "No provider's ledger has 1 payment of the last week, beside those in quarantine for it.",

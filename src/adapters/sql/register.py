@@ -73,17 +73,19 @@ _TRAIL_OF = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _LATER = _TRAIL.alias("later")
+_WAITS_FOR_A_WORD = (
+    schema.refund_was_asked,
+    # Whatever was decided of the charge since has answered it.
+    ~exists().where(
+        _LATER.c.telegram_payment_charge_id == _TRAIL.c.telegram_payment_charge_id,
+        _LATER.c.id > _TRAIL.c.id,
+        _LATER.c.kind.in_(["refund_asked", *sorted(ANSWERS)]),
+    ),
+)
+_ASKED_AT_ALL = select(func.count().label("number"), func.min(_TRAIL.c.at).label("since")).where(*_WAITS_FOR_A_WORD)
 _ASKED = (
     select(_TRAIL.c.actor, _TRAIL.c.note, _TRAIL.c.at, _TRAIL.c.telegram_payment_charge_id.label("charge"))
-    .where(
-        schema.refund_was_asked,
-        # Whatever was decided of the charge since has answered it.
-        ~exists().where(
-            _LATER.c.telegram_payment_charge_id == _TRAIL.c.telegram_payment_charge_id,
-            _LATER.c.id > _TRAIL.c.id,
-            _LATER.c.kind.in_(["refund_asked", *sorted(ANSWERS)]),
-        ),
-    )
+    .where(*_WAITS_FOR_A_WORD)
     .order_by(_TRAIL.c.id.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
@@ -175,6 +177,7 @@ class SqlRegister(Register):
         given = {"since": now - LOOKED_BACK, "before": now - UNCONFIRMED_FOR}
         with self._work.look() as tx:
             unconfirmed = tx.connection.execute(_UNCONFIRMED, given).scalar_one()
+            asked = tx.connection.execute(_ASKED_AT_ALL).one()
             ledgers = {mark.ledger: mark for mark in tx.ledger_marks.all()}
         return Standing(
             quarantined=self._gauges.quarantined(),
@@ -184,6 +187,8 @@ class SqlRegister(Register):
             unconfirmed=unconfirmed,
             ledgers=ledgers,
             refunds_pending=self._gauges.refunds_pending(),
+            refunds_asked=asked.number,
+            refunds_asked_since=asked.since,
         )
 
     def _rows(self, statement: Any, **given: Any) -> Sequence[Any]:

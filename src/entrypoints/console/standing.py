@@ -27,6 +27,7 @@ UNREAD_AFTER: Final = 10
 WAITS: Final = "/console/system#waits"
 LEDGERS: Final = "/console/system#ledgers"
 DOCTOR: Final = "/console/system#doctor"
+ASKED: Final = "/console/payments#asked-title"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,17 @@ def worries(seen: Overview, desk: TodayDesk) -> Iterator[Worry]:
             said=f"{_many(held, 'payment waits', 'payments wait')} for a decision of yours{since}.",
             href="/console/quarantine",
             does="Decide",
+        )
+    if asked := standing.refunds_asked:
+        since = (
+            f", the oldest for {lasting(seen.at - standing.refunds_asked_since)}"
+            if standing.refunds_asked_since
+            else ""
+        )
+        yield Worry(
+            said=f"{_many(asked, 'refund waits', 'refunds wait')} for a second operator{since}.",
+            href=ASKED,
+            does="Approve or decline",
         )
     yield from _of_ledgers(seen, desk)
     yield from _of_what_waits(seen, desk)
