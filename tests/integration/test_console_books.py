@@ -378,6 +378,24 @@ def test_the_lists_keep_their_filters_in_the_address_and_go_on_from_page_to_page
     assert "These are the last." in ada.page(onward)
 
 
+def test_a_message_that_was_given_up_is_counted_with_what_it_means_and_what_to_do(
+    service: Service, telegram: SandboxServer, ada: Operator
+) -> None:
+    user = newcomer(telegram)
+    telegram.block(user)
+    with service.as_service("entitlements:write") as client:
+        gift = {"plan_code": "gold_1m", "reason": "a gift"}
+        client.post(f"/internal/v1/users/{user}/entitlements", json=gift).raise_for_status()
+    eventually(lambda: rows(service, "SELECT 1 FROM outbox WHERE chat_id = ? AND given_up_at IS NOT NULL", user))
+
+    system = ada.words("/console/system")
+    assert "of the last 7 days was given up: Telegram refused it for good" in system
+    assert "access given" in system
+    assert "bot was blocked by the user" in system
+    assert f"/console/users/{user}" in ada.page("/console/system")
+    assert "of the last 7 days given up" in ada.words("/console")
+
+
 @pytest.mark.threat(19)
 def test_lists_are_exported_by_session_and_no_cell_is_a_formula(
     service: Service, telegram: SandboxServer, ada: Operator

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, event
 from adapters.sql.engine import open_engine
 from adapters.sql.figures import SqlFigures
 from adapters.sql.people import SqlPeople
+from adapters.sql.queues import SqlQueues
 from adapters.sql.register import SqlRegister
 from adapters.sql.work import SqlUnitOfWork
 from application.books import LetterShown, Order, Person
@@ -374,6 +375,10 @@ def test_nothing_that_an_operator_asks_for_reads_a_whole_table(migrated_sqlite: 
     office.register.asked_refunds(at_most=20)
     office.register.holders(NOON)
     office.register.standing(NOON)
+    queues = SqlQueues(engine)
+    queues.letters_given_up(NOON)
+    queues.last_letters_given_up(NOON, at_most=10)
+    queues.failed_refunds(NOON, at_most=10)
     figures.sum_up(hour_of(NOON) + 1)
     figures.between(hour_of(NOON) - 100, hour_of(NOON) + 100, each=24, by_plan=True)
     engine.dispose()

@@ -20,6 +20,7 @@ from adapters.sql.queues import SqlQueues
 from adapters.sql.work import SqlUnitOfWork
 from application.books import Standing
 from application.figures import Overview, Series, Span
+from application.messages import Help, Letter
 from application.ports.inbox import FoundBy, Report, Source
 from application.ports.ledgers import LedgerMark
 from application.ports.refunds import RefundOrder
@@ -328,6 +329,16 @@ def test_whatever_needs_a_person_stands_on_the_first_page(today: Today) -> None:
         "https://hooks.example/in has taken no event for 60 min, and is tried again.",
     ]
     assert shown["In no ledger"] == ("2", "1 of the last 7 days, 1 in quarantine for it")
+
+
+def test_messages_that_were_given_up_are_counted_beside_those_that_wait(today: Today) -> None:
+    assert today.read(WELL)[2]["Messages to send"] == ("0", "all are sent")
+    with SqlUnitOfWork(today.engine).begin() as tx:
+        tx.outbox.add([Letter(bot=MAIN, chat_id=1, language="en", message=Help())], NOON - HOUR)
+        [letter] = tx.outbox.claim(NOON - HOUR, at_most=1, lease=HOUR)
+        tx.outbox.give_up(letter, NOON, "403 Forbidden: bot was blocked by the user")
+    told, _, shown = today.read(WELL)
+    assert (told, shown["Messages to send"]) == ([], ("0", "1 of the last 7 days given up"))
 
 
 def test_what_is_not_known_yet_is_not_called_well(today: Today) -> None:

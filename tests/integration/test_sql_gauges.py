@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.sql.gauges import SqlGauges
+from adapters.sql.queues import SqlQueues
 from adapters.sql.work import SqlUnitOfWork
 from application.messages import Help, Letter
 from application.ports.inbox import FoundBy, Report, Source
@@ -56,6 +57,26 @@ def test_the_outbox_tells_how_many_wait_and_how_long_the_oldest(sql_work: SqlUni
         tx.outbox.give_up(given_up, NOON, "blocked")
     assert gauges.outbox_pending() == 1
     assert gauges.outbox_oldest(NOON + timedelta(minutes=5)) == timedelta(minutes=3)
+
+
+def test_letters_that_were_given_up_lately_are_counted_the_newest_first(
+    sql_work: SqlUnitOfWork, engine: Engine
+) -> None:
+    queues = SqlQueues(engine)
+    assert queues.letters_given_up(NOON - HOUR) == 0
+    with sql_work.begin() as tx:
+        tx.outbox.add([Letter(bot=MAIN, chat_id=n, language="en", message=Help()) for n in range(1, 5)], NOON - HOUR)
+        sent, *given_up, _ = tx.outbox.claim(NOON, at_most=4, lease=HOUR)
+        tx.outbox.sent(sent, NOON)
+        for hours, letter in enumerate(given_up):
+            tx.outbox.give_up(letter, NOON + hours * HOUR, "403 Forbidden: bot was blocked by the user")
+
+    assert [queues.letters_given_up(NOON + hours * HOUR) for hours in (-1, 0, 1)] == [2, 1, 0]
+    last, first = queues.last_letters_given_up(NOON - HOUR, at_most=9)
+    assert (last.about, first.about) == ("3", "2")
+    assert (last.what, last.since, last.attempts) == ("Help", NOON + HOUR, 1)
+    assert last.problem == "403 Forbidden: bot was blocked by the user"
+    assert queues.last_letters_given_up(NOON - HOUR, at_most=1) == [last]
 
 
 def test_the_inbox_tells_how_many_wait_how_long_the_oldest_and_how_many_nobody_takes_up(

@@ -11,7 +11,7 @@ from domain.money import written
 from entrypoints.console.charts import Chart, Line
 from entrypoints.console.forms import HOME, Form, ours
 from entrypoints.console.spans import beside
-from entrypoints.console.wording import exact, lasting, relative, short, tone, word
+from entrypoints.console.wording import exact, lasting, message, relative, short, tone, word
 
 NOW = datetime(2026, 11, 28, 23, 5, 9, tzinfo=UTC)
 
@@ -92,6 +92,7 @@ def test_a_figure_is_held_against_the_time_before(compared: Compared, currency: 
 def test_a_state_has_its_colour_and_its_word_and_one_that_nobody_knows_has_neither_meaning() -> None:
     assert (tone("quarantined"), word("quarantined")) == ("waits", "quarantined")
     assert (tone("some_day"), word("some_day")) == ("plain", "some day")
+    assert (message("AccessGiven"), message("Help")) == ("access given", "help")
 
 
 def test_a_long_id_is_told_by_its_ends() -> None:

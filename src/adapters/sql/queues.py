@@ -19,6 +19,15 @@ _LETTERS = (
     .order_by(_OUTBOX.c.bot, _OUTBOX.c.id)
     .limit(bindparam("at_most"))
 )
+_LETTER_FAILED = _OUTBOX.c.given_up_at > bindparam("after")
+_LETTERS_GIVEN_UP = select(func.count()).select_from(_OUTBOX).where(_LETTER_FAILED)
+_LAST_GIVEN_UP = (
+    select(_OUTBOX.c.kind.label("what"), _OUTBOX.c.chat_id.label("about"), _OUTBOX.c.given_up_at.label("since"))
+    .add_columns(_OUTBOX.c.attempts, _OUTBOX.c.problem)
+    .where(_LETTER_FAILED)
+    .order_by(_OUTBOX.c.given_up_at.desc())
+    .limit(bindparam("at_most"))
+)
 _OF_INBOX = select(
     _INBOX.c.source.label("what"),
     _INBOX.c.bot.label("about"),
@@ -73,6 +82,14 @@ class SqlQueues:
         """Those that wait to be sent, each bot's oldest first."""
         return self._rows(_LETTERS, at_most=at_most)
 
+    def letters_given_up(self, after: datetime) -> int:
+        """How many were never sent and are tried no more."""
+        return self._count(_LETTERS_GIVEN_UP, after=after)
+
+    def last_letters_given_up(self, after: datetime, *, at_most: int) -> Sequence[Waiting]:
+        """The newest first; `since` is when that was."""
+        return self._rows(_LAST_GIVEN_UP, after=after, at_most=at_most)
+
     def reports(self, *, at_most: int) -> Sequence[Waiting]:
         """Those that wait to be dealt with, what is due first."""
         return self._rows(_REPORTS, at_most=at_most)
@@ -91,12 +108,15 @@ class SqlQueues:
 
     def refunds_failed(self, after: datetime) -> int:
         """How many refunds providers have refused for good, of money that did not go back otherwise."""
-        with self._engine.connect() as connection:
-            return connection.execute(_FAILED_NUMBER, {"after": after}).scalar_one()
+        return self._count(_FAILED_NUMBER, after=after)
 
     def failed_refunds(self, after: datetime, *, at_most: int) -> Sequence[Waiting]:
         """The newest first."""
         return self._rows(_FAILED, after=after, at_most=at_most)
+
+    def _count(self, statement: Select[int], **given: Any) -> int:
+        with self._engine.connect() as connection:
+            return connection.execute(statement, given).scalar_one()
 
     def _age(self, statement: Select[Any], now: datetime, **given: Any) -> timedelta | None:
         with self._engine.connect() as connection:

@@ -252,6 +252,7 @@ Index("ix_outbox_waiting", outbox.c.bot, outbox.c.id, **_where(letter_waits))
 Index("ix_outbox_waiting_of_chat", outbox.c.bot, outbox.c.chat_id, outbox.c.id, **_where(letter_waits))
 Index("ix_outbox_claimed_at", outbox.c.claimed_at)
 Index("ix_outbox_of_chat", outbox.c.chat_id, outbox.c.id)
+Index("ix_outbox_given_up", outbox.c.given_up_at, **_where(outbox.c.given_up_at.is_not(None)))
 
 seen_updates = Table(
     "seen_updates",

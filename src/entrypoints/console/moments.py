@@ -1,6 +1,5 @@
 """A user's or a payment's past, line by line, in words."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +13,9 @@ from domain.ids import ChargeId, InvoiceId, PaymentId
 from domain.invoice import Invoice
 from domain.payment import Payment
 from entrypoints.console.explanations import REASONS
-from entrypoints.console.wording import METHODS, plain
+from entrypoints.console.wording import METHODS, message, plain
 
 OF_US: Final = "console:"
-_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "invoice_issued": ("plain", "Invoice issued"),
     "invoice_cancelled": ("plain", "Invoice cancelled"),
@@ -108,7 +106,7 @@ def _told(entry: TrailEntry, invoice: Invoice | None, payment: Payment | None) -
 
 
 def _letter(letter: LetterShown) -> Line:
-    what = _WORD.sub(" ", letter.kind).lower()
+    what = message(letter.kind)
     if letter.given_up_at:
         return Line(at=letter.created_at, tone="bad", title=f"Message not sent: {what}", text=letter.problem or "")
     if letter.sent_at:

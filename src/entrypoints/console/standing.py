@@ -114,10 +114,15 @@ def tiles(seen: Overview, desk: TodayDesk) -> Iterator[Tile]:
         href="/console/quarantine",
         tone="waits" if held else "",
     )
+    given_up = desk.queues.letters_given_up(now - LOOKED_BACK)
     yield Tile(
         title="Messages to send",
         value=number(standing.outbox_pending),
-        beside=_oldest(standing.outbox_since, now, "all are sent"),
+        beside=_oldest(
+            standing.outbox_since,
+            now,
+            f"{number(given_up)} of the last 7 days given up" if given_up else "all are sent",
+        ),
         href=WAITS,
     )
     yield Tile(

@@ -2,8 +2,8 @@
 
 import platform
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import metadata
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 from litestar import Response, get
 
 from adapters.sql.gauges import SqlGauges
-from adapters.sql.queues import SqlQueues
+from adapters.sql.queues import SqlQueues, Waiting
 from application.ports.ledgers import LedgerMark
 from application.ports.work import UnitOfWork
 from domain.errors import Conflict
@@ -21,6 +21,7 @@ from entrypoints.console.pages import Page
 from entrypoints.console.shown_settings import shown_settings
 from entrypoints.console.standing import LOOKED_BACK
 from entrypoints.console.visitors import Visitor
+from entrypoints.console.wording import message, plain
 from entrypoints.examination.findings import Finding, Verdict
 from entrypoints.http.handed import Handed
 from entrypoints.settings import Settings
@@ -54,20 +55,22 @@ class SystemDesk:
 
     def waits(self, now: datetime) -> Mapping[str, Any]:
         """What waits for whom, since when, and why the first of each do."""
-        failed_after = now - LOOKED_BACK
+        lately = now - LOOKED_BACK
         return {
             "letters": self.gauges.outbox_pending(),
             "letters_for": self.gauges.outbox_oldest(now),
-            "first_letters": self.queues.letters(at_most=SHOWN),
+            "first_letters": _said(message, self.queues.letters(at_most=SHOWN)),
+            "letters_given_up": self.queues.letters_given_up(lately),
+            "last_letters_given_up": _said(message, self.queues.last_letters_given_up(lately, at_most=SHOWN)),
             "reports": self.gauges.inbox_pending(),
             "reports_for": self.gauges.inbox_oldest(now),
-            "first_reports": self.queues.reports(at_most=SHOWN),
+            "first_reports": _said(plain, self.queues.reports(at_most=SHOWN)),
             "given_up": self.gauges.inbox_given_up(),
-            "last_given_up": self.queues.given_up(at_most=SHOWN),
+            "last_given_up": _said(plain, self.queues.given_up(at_most=SHOWN)),
             "refunds": self.gauges.refunds_pending(),
             "refunds_for": self.queues.refunds_oldest(now),
-            "failed": self.queues.refunds_failed(failed_after),
-            "last_failed": self.queues.failed_refunds(failed_after, at_most=SHOWN),
+            "failed": self.queues.refunds_failed(lately),
+            "last_failed": self.queues.failed_refunds(lately, at_most=SHOWN),
         }
 
     def ledgers(self) -> list[LedgerMark]:
@@ -119,3 +122,8 @@ async def report(request: AnyRequest, console: Handed[Console], system_desk: Han
 
 
 ROUTES = (system, report)
+
+
+def _said(words: Callable[[str], str], found: Sequence[Waiting]) -> list[Waiting]:
+    """The same, of which what they are is said in words."""
+    return [replace(one, what=words(one.what)) for one in found]

@@ -1,5 +1,6 @@
 """How the console says things: sums, times, and what has become of something, each in the words of a person."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from domain.money import written
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
+_WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "granted": ("good", "granted"),
     "active": ("good", "active"),
@@ -105,6 +107,11 @@ def method(value: str) -> str:
 def plain(code: str) -> str:
     """A name of ours in words: wrong_user is wrong user."""
     return code.replace("_", " ").replace(".", " ")
+
+
+def message(kind: str) -> str:
+    """What a message to a user says, in words: AccessGiven is access given."""
+    return _WORD.sub(" ", kind).lower()
 
 
 def visible(text: object) -> str:
