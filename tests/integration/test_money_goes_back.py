@@ -236,7 +236,59 @@ def test_a_charge_is_given_back_at_the_terminal(desk: Service, telegram: Sandbox
     assert "given back already" in what
     assert remedy.startswith("Nothing was changed. How it stands: tollgram payments --charge pay_")
     unknown = desk.run("refund", "nobody's", "--reason", "x", check=False)
-    assert "There is no payment of charge" in unknown.stderr
+    assert unknown.stderr.startswith('There is no payment "nobody\'s".\n')
+
+
+def test_the_terminal_takes_any_id_that_one_payment_bears(desk: Service, telegram: SandboxServer) -> None:
+    ada, bob, eve = (newcomer(telegram) for _ in range(3))
+    by_stripe = payment_of(desk, charge_id=buy_by_stripe(desk, telegram, ada).payment_intent)
+    assert by_stripe["provider_charge_id"].startswith("ch_")
+    by_stars = payment_of(desk, charge_id=buy(desk, telegram, bob).charge_id)
+    telegram.pay(eve, invoice_for(desk, eve)["telegram_message_id"], amount=7, forge_at="payment")
+    settled(telegram)
+    held = payment_of(desk, user_id=eve)
+
+    assert "Given back: 7 ⭐" in desk.run("quarantine", "refund", held["charge_id"], "--reason", "a mistake").stdout
+    assert "Given back: 1,250 ⭐" in desk.run("refund", by_stars["payment_id"]).stdout
+    assert "Given back: £25.00" in desk.run("refund", f" {by_stripe['provider_charge_id']} ").stdout
+    assert json.loads(desk.run("user", by_stripe["provider_charge_id"], "--json").stdout)["user_id"] == ada
+    assert all(refunded(desk, user) for user in (ada, bob, eve))
+
+
+@pytest.mark.parametrize(
+    ("named", "remedy"),
+    [
+        pytest.param("ch_nobody_s", "try the pi_… beside it", id="a second id of Stripe's"),
+        pytest.param("pay_nobody_s", "tollgram payments.", id="an id of ours"),
+        pytest.param("inv_nobody_s", "tollgram payments --charge inv_nobody_s", id="an invoice"),
+        pytest.param("1001", "tollgram payments --user ID --json", id="a user"),
+        pytest.param(" ", "telegram_payment_charge_id", id="nothing"),
+    ],
+)
+@pytest.mark.parametrize("command", [["refund"], ["quarantine", "grant"], ["quarantine", "refund"]], ids=" ".join)
+def test_an_id_that_no_payment_bears_is_told_with_what_to_do(
+    desk: Service, command: list[str], named: str, remedy: str
+) -> None:
+    ran = desk.run(*command, named, "--reason", "x", check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    what, told = ran.stderr.splitlines()
+    assert what == f"There is no payment {named.strip()!r}."
+    assert remedy in told
+
+
+def test_an_id_that_two_payments_bear_gives_nothing_back(desk: Service, telegram: SandboxServer) -> None:
+    users = [newcomer(telegram) for _ in range(2)]
+    for user in users:
+        buy(desk, telegram, user)
+    rows(desk, "UPDATE payments SET provider_charge_id = 'theirs-twice' WHERE user_id IN (?, ?)", *users)
+    ids = [payment_of(desk, user_id=user)["payment_id"] for user in users]
+
+    ran = desk.run("refund", "theirs-twice", check=False)
+
+    what, remedy = ran.stderr.splitlines()
+    assert (ran.returncode, what) == (1, "2 payments have a charge of the id 'theirs-twice'; nothing was changed.")
+    assert all(id in remedy for id in ids)
+    assert [payments_of(desk, user)[0]["status"] for user in users] == ["granted", "granted"]
 
 
 def test_quarantine_is_listed_and_resolved_at_the_terminal(desk: Service, telegram: SandboxServer) -> None:
@@ -295,8 +347,8 @@ def test_what_can_not_be_decided_names_the_command_that_helps(desk: Service, tel
         return ran.stderr.splitlines()
 
     assert told("quarantine", "grant", "pay_none") == [
-        "There is no such payment.",
-        "Its id begins with pay_; those that wait: tollgram quarantine",
+        "There is no payment 'pay_none'.",
+        "To see what there is: tollgram payments. What waits for a person: tollgram quarantine",
     ]
     assert told("quarantine", "refund", payment_id) == [
         "This payment is not in quarantine; it is granted.",

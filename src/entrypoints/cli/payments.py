@@ -16,6 +16,7 @@ from domain.payment import Payment, PaymentStatus
 from entrypoints.charge_words import what_happened, what_to_do
 from entrypoints.cli.failure import FAILED, WORKED
 from entrypoints.cli.listing import Listing
+from entrypoints.cli.meant import CHARGE_AT_STRIPE
 from entrypoints.cli.moments import read_moment, to_the_minute, to_the_second
 from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.trail import show_trail
@@ -24,7 +25,6 @@ from entrypoints.container import Container
 from entrypoints.http.payment_shapes import PaymentEvent, ServicePayment
 
 PAGE = 200
-CHARGE_AT_STRIPE = "ch_"
 _STYLES = {
     PaymentStatus.GRANTED: "green",
     PaymentStatus.QUARANTINED: "yellow",

@@ -8,16 +8,18 @@ from rich.text import Text
 
 from application.ports.pages import Page
 from application.ports.payments import PaymentFilter
-from domain.errors import Conflict, InvalidRequest, NotFound
+from domain.errors import Conflict, InvalidRequest
 from domain.ids import PaymentId, UserId
 from domain.payment import Payment, PaymentStatus
 from domain.returning import can_be_given_back
 from entrypoints.cli.failure import WORKED, WRONG, CommandError
 from entrypoints.cli.listing import Listing
+from entrypoints.cli.meant import payment_meant
 from entrypoints.cli.moments import to_the_minute, to_the_second
 from entrypoints.cli.refund import carried_out, who
 from entrypoints.cli.terminal import say, show_json
 from entrypoints.cli.workplace import workplace
+from entrypoints.container import Container
 from entrypoints.http.payment_shapes import ServicePayment
 
 PAGE = 200
@@ -49,13 +51,13 @@ def list_quarantine(*, as_json: bool) -> int:
 
 
 def grant(
-    payment_id: str, *, reason: str, actor: str | None, plan_code: str | None, user_id: int | None, as_json: bool
+    named: str, *, reason: str, actor: str | None, plan_code: str | None, user_id: int | None, as_json: bool
 ) -> int:
     """Open the door, and say for whom and until when."""
-    with workplace() as container, _next_step(payment_id):
+    with workplace() as container, _meant(container, named) as payment_id:
         user = None if user_id is None else UserId(user_id)
         payment = container.grant_quarantined()(
-            PaymentId(payment_id), reason=reason, actor=actor or who(), plan_code=plan_code, user_id=user
+            payment_id, reason=reason, actor=actor or who(), plan_code=plan_code, user_id=user
         )
         with container.work().look() as tx:
             opened = tx.entitlements.living_of(payment.id)
@@ -67,10 +69,10 @@ def grant(
     return WORKED
 
 
-def refund(payment_id: str, *, reason: str, actor: str | None, as_json: bool) -> int:
+def refund(named: str, *, reason: str, actor: str | None, as_json: bool) -> int:
     """Order it, carry it out, and say what came of it."""
-    with workplace() as container, _next_step(payment_id):
-        payment = container.refund_quarantined()(PaymentId(payment_id), reason=reason, actor=actor or who())
+    with workplace() as container, _meant(container, named) as payment_id:
+        payment = container.refund_quarantined()(payment_id, reason=reason, actor=actor or who())
         return carried_out(container, payment, as_json=as_json)
 
 
@@ -93,12 +95,11 @@ def show_waiting(waiting: Sequence[Payment]) -> None:
 
 
 @contextmanager
-def _next_step(payment_id: str) -> Iterator[None]:
+def _meant(container: Container, named: str) -> Iterator[PaymentId]:
     """Says what to type next where the payment is none of those that wait, or another plan is meant."""
+    payment_id = payment_meant(container, named).id
     try:
-        yield
-    except NotFound as refusal:
-        raise CommandError(str(refusal), "Its id begins with pay_; those that wait: tollgram quarantine") from None
+        yield payment_id
     except Conflict as refusal:
         raise CommandError(
             str(refusal), f"Nothing was changed. How it stands: tollgram payments --charge {payment_id}"

@@ -4,13 +4,12 @@ import getpass
 import time
 
 from application.ports.pages import Page
-from application.ports.payments import PaymentFilter
 from application.ports.trail import TrailFilter
 from domain.errors import Conflict
-from domain.ids import ChargeId
 from domain.payment import Payment, PaymentStatus
 from domain.returning import can_be_given_back
 from entrypoints.cli.failure import FAILED, WORKED, CommandError
+from entrypoints.cli.meant import payment_meant
 from entrypoints.cli.terminal import say, show_json, tell
 from entrypoints.cli.workplace import workplace
 from entrypoints.container import Container
@@ -28,10 +27,10 @@ _AT_THE_PROVIDER = (
 )
 
 
-def refund(charge_id: str, *, reason: str, actor: str | None, outside: bool, as_json: bool) -> int:
+def refund(named: str, *, reason: str, actor: str | None, outside: bool, as_json: bool) -> int:
     """Order it, carry it out, and say what came of it."""
     with workplace() as container:
-        payment = _payment(container, charge_id)
+        payment = payment_meant(container, named)
         by_us = can_be_given_back(payment.charge.method)
         if payment.status is not PaymentStatus.REFUNDED and by_us == outside:
             raise CommandError(*(_BY_US if by_us else _AT_THE_PROVIDER))
@@ -95,19 +94,3 @@ def _refusal(container: Container, payment: Payment) -> str:
     return next(
         (kept.entry.note for kept in told if kept.entry.kind == "refund_failed" and kept.entry.note), "no reason"
     )
-
-
-def _payment(container: Container, charge_id: str) -> Payment:
-    with container.work().look() as tx:
-        found = tx.payments.found(PaymentFilter(charge_id=ChargeId(charge_id)), Page(limit=2)).items
-    if not found:
-        raise CommandError(
-            f"There is no payment of charge {charge_id!r}.",
-            "It is the provider's id of the charge: telegram_payment_charge_id, or Stripe's pi_…; "
-            "tollgram payments --user ID --json has it as charge_id.",
-        )
-    if len(found) > 1:
-        raise CommandError(
-            "Two providers have a charge of this id.", "Give it back over the API, by the payment's own id."
-        )
-    return found[0]

@@ -46,7 +46,7 @@ def list_quarantine(as_json: bool) -> int:
 def grant_quarantined(
     *, payment_id: str, reason: str, actor: str | None, plan_code: str | None, user_id: int | None, as_json: bool
 ) -> int:
-    """Open the door for this payment."""
+    """Open the door for this payment, by its pay_… or the id of its charge."""
     from entrypoints.cli.quarantine import grant
 
     return grant(payment_id, reason=reason, actor=actor, plan_code=plan_code, user_id=user_id, as_json=as_json)
@@ -58,7 +58,7 @@ def grant_quarantined(
 @for_programs(PAYMENT)
 @plainly
 def refund_quarantined(payment_id: str, reason: str, actor: str | None, as_json: bool) -> int:
-    """Give this payment back."""
+    """Give this payment back, by its pay_… or the id of its charge."""
     from entrypoints.cli.quarantine import refund
 
     return refund(payment_id, reason=reason, actor=actor, as_json=as_json)
@@ -101,7 +101,10 @@ def revoke(entitlement_id: str, reason: str, actor: str | None, as_json: bool) -
 @for_programs(PAYMENT)
 @plainly
 def refund(charge_id: str, reason: str, actor: str | None, outside: bool, as_json: bool) -> int:
-    """Give the charge with this id back. Access ends when the provider has confirmed."""
+    """Give the charge with this id back. Access ends when the provider has confirmed.
+
+    The id is Telegram's telegram_payment_charge_id, Stripe's pi_… or ch_…, or the payment's own pay_….
+    """
     from entrypoints.cli.refund import refund
 
     return refund(charge_id, reason=reason, actor=actor, outside=outside, as_json=as_json)
