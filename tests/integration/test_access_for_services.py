@@ -249,6 +249,33 @@ def test_what_is_ended_shuts_at_once_and_only_once(
     assert trail(client, charge_id=bought.charge_id)[0]["kind"] == "entitlement_revoked"
 
 
+def test_ending_is_harmless_however_often_and_whenever_it_is_asked_for_again(
+    service: Service, telegram: SandboxServer, client: httpx.Client
+) -> None:
+    ada = newcomer(telegram)
+    first = given(client, ada).json()["entitlement_id"]
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda _: ended(client, first), range(16)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    told(telegram, ada, "was ended")
+
+    second = given(client, ada).json()["entitlement_id"]
+    with_a_key = client.post(
+        f"/internal/v1/entitlements/{first}/revoke", json={"reason": "another"}, headers={"Idempotency-Key": "k"}
+    )
+
+    assert with_a_key.text == answers[0].text
+    assert service.allowed(ada, "copy_trading"), "what was given since stays"
+    assert [(right["entitlement_id"], right["active"]) for right in entitlements_of(service, ada)] == [
+        (second, True),
+        (first, False),
+    ]
+    [line] = [event for event in trail(client, user_id=ada) if event["kind"] == "entitlement_revoked"]
+    assert line["note"] == "a mistake", "the first reason stands"
+    assert len(rows(service, "SELECT 1 FROM outbox WHERE chat_id = ? AND kind = 'AccessWithdrawn'", ada)) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

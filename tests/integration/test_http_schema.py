@@ -25,8 +25,7 @@ FOR_PEOPLE = (billing.done, billing.cancelled, billing.returned)
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 CASES_AN_OPERATION = 12
 WITHIN_S = 180
-# What a document can't say: which plans there are, which cursors were given out, that 1.0 is no id, and that
-# a plan goes with one way only of resolving a payment.
+# What a document can't say: which plans there are, which cursors were given out, and that 1.0 is no id.
 CONFIGURATION = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "409", "422"]
@@ -42,10 +41,6 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
 [[operations]]
 include-name = "GET /internal/v1/payment-events"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
-
-[[operations]]
-include-name = "POST /internal/v1/payments/{payment_id}/resolve"
-checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "409"]
 
 [[operations]]
 include-name = "POST /internal/v1/features/check"
@@ -102,6 +97,40 @@ def test_the_document_is_whole(document: Json) -> None:
         schemes = {name for choice in operation["security"] for name in choice}
         assert schemes <= set(document["components"]["securitySchemes"])
         assert not schemes - {"stripe"} or "401" in operation["responses"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param({"action": "grant", "plan_code": "gold_1m", "user_id": 1001}, 409, id="a grant with a plan"),
+        pytest.param({"action": "refund"}, 409, id="a refund"),
+        pytest.param({"action": "refund", "plan_code": None, "user_id": None}, 409, id="a refund, said whole"),
+        pytest.param({"action": "refund", "plan_code": "gold_1m"}, 400, id="a refund with a plan"),
+        pytest.param({"action": "refund", "user_id": 1001}, 400, id="a refund for somebody"),
+    ],
+)
+def test_a_plan_goes_with_one_way_of_resolving_a_payment_as_the_document_says(
+    service: Service, telegram: SandboxServer, document: Json, body: Json, status: int
+) -> None:
+    address = "/internal/v1/payments/{payment_id}/resolve"
+    [content] = document["paths"][address]["post"]["requestBody"]["content"].values()
+    grants, leaves_out = (choice["properties"] for choice in content["schema"]["anyOf"])
+    says_yes = body["action"] == grants["action"]["const"] or all(
+        body.get(name) is None and schema == {"type": "null"} for name, schema in leaves_out.items()
+    )
+    buy(service, telegram, ada := newcomer(telegram))
+    with service.as_service(*SCOPES) as client:
+        [paid] = client.get("/internal/v1/payments", params={"user_id": ada}).raise_for_status().json()["items"]
+        answer = client.post(address.format(**paid), json={"reason": "why", **body})
+
+    assert set(leaves_out) == {"plan_code", "user_id"}
+    assert (answer.status_code, says_yes) == (status, status == 409), "of what is granted, where the body is well"
+
+
+def test_the_document_says_that_ending_a_grant_needs_no_key(document: Json) -> None:
+    operation = document["paths"]["/internal/v1/entitlements/{entitlement_id}/revoke"]["post"]
+    assert "It takes no `Idempotency-Key` and needs none" in operation["description"]
+    assert "Idempotency-Key" not in [parameter["name"] for parameter in operation["parameters"]]
 
 
 def test_the_same_document_is_at_its_own_address_and_for_whoever_wants_json(service: Service, document: Json) -> None:
@@ -173,6 +202,7 @@ def of_the_bot_main(document: Json, there_are: Mapping[str, Sequence[Any]]) -> A
     for body in ("Purchase", "CheckoutRequest"):
         schemas[body]["properties"]["bot"] = {"const": "main"}
     del schemas["PortalRequest"]["properties"]["return_url"]
+    schemas["ResolveRequest"]["properties"]["user_id"] = {"enum": [*there_are["user_id"], None]}
     for methods in narrowed["paths"].values():
         for operation in methods.values():
             for parameter in operation["parameters"]:

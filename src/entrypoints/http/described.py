@@ -53,7 +53,8 @@ STRIPE: Security = [{"stripe": []}]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One thing that can be called. `problems` are the codes of the errors that it answers with;
-    `names` is what a provider's message must have, and empty where a POST takes no body."""
+    `names` is what a provider's message must have, and empty where a POST takes no body. `note` is what a caller should
+    know beside the summary, `rule` what must hold of the body beside its shape, as JSON Schema."""
 
     method: str
     path: str
@@ -62,7 +63,9 @@ class Operation:
     group: str
     security: Security | None = None
     scope: str | None = None
+    note: str = ""
     body: type[msgspec.Struct] | None = None
+    rule: Mapping[str, Any] | None = None
     answer: type[msgspec.Struct] | None = None
     answer_type: str = "application/json"
     or_answer_type: str | None = None
@@ -126,6 +129,13 @@ _PAYMENT_FILTERS: Mapping[str, Mapping[str, Any]] = {
 _EVENT_FILTERS: Mapping[str, Mapping[str, Any]] = {**_WHOSE, "invoice_id": _ID}
 _FORM: Mapping[str, Mapping[str, Any]] = {
     "format": {"type": "string", "enum": ["csv", "jsonl"], "default": "csv"},
+}
+_NULL = {"type": "null"}
+_PLAN_GOES_WITH_A_GRANT: Mapping[str, Any] = {
+    "anyOf": [
+        {"properties": {"action": {"const": "grant"}}},
+        {"properties": {"plan_code": _NULL, "user_id": _NULL}},
+    ]
 }
 _DECIDING = (*_ASKING, "forbidden", "not_found", "conflict", "too_large", "unsupported_media_type")
 
@@ -266,6 +276,8 @@ OPERATIONS = (
         group="For services",
         security=SERVICE,
         scope="entitlements:write",
+        note="It takes no `Idempotency-Key` and needs none: to call it again, also at the same time, changes nothing "
+        "and is answered the same. What was given since is another entitlement, and stays.",
         body=RevokeRequest,
         answer=ServiceEntitlement,
         problems=(*_ASKING, "forbidden", "not_found", "too_large", "unsupported_media_type"),
@@ -369,6 +381,7 @@ OPERATIONS = (
         group="For services",
         security=SERVICE,
         scope="payments:refund",
+        note="Called again while the refund is under way, it changes nothing; once the money is back it is 409.",
         body=RefundRequest,
         answer=ServicePayment,
         status=202,
@@ -382,7 +395,11 @@ OPERATIONS = (
         group="For services",
         security=SERVICE,
         scope="payments:refund",
+        note="`plan_code` and `user_id` go with the action `grant` alone: with `refund` they are null or left out, "
+        "else it is 400. So is a grant without `plan_code` of a payment that has no invoice. Of what was resolved "
+        "already, 409.",
         body=ResolveRequest,
+        rule=_PLAN_GOES_WITH_A_GRANT,
         answer=ServicePayment,
         problems=(*_DECIDING, "unknown_plan"),
     ),

@@ -66,9 +66,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "security": operation.security or [],
     }
     if operation.scope:
-        described["description"] = f"Scope: `{operation.scope}`"
+        described["description"] = ". ".join(part for part in (f"Scope: `{operation.scope}`", operation.note) if part)
     if operation.body:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(operation.body)}}}
+        schema = {**_ref(operation.body), **(operation.rule or {})}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     elif operation.method == "post" and operation.names:
         described["requestBody"] = {
             "required": True,

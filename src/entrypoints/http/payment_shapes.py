@@ -23,7 +23,7 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 class ResolveRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of a payment in quarantine, and why. `grant` opens `plan_code` to `user_id`; without them the
-    invoice's plan to who paid."""
+    invoice's plan to who paid. With `refund` neither may be given."""
 
     action: Literal["grant", "refund"]
     reason: ReasonText
