@@ -2,32 +2,23 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import yaml
 
 from tests.integration.buying import buy, newcomer, update_of
 from tests.integration.conftest import set_webhook
+from tests.integration.prometheus import RULES, WATCHING, Prometheus, needs_prometheus, running_prometheus
 from tests.integration.sandbox_server import Json, SandboxServer
 from tests.integration.service import LOOPBACK, ROOT, Service, eventually, free_port, update_id
 from tests.integration.shops import MTPROTO, shop_by
 from tests.integration.stripe_buying import stripe_settings
 
-WATCHING = ROOT / "deploy" / "prometheus"
-RULES = WATCHING / "tollgram.rules.yml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "tollgram.json"
-needs_prometheus = pytest.mark.skipif(
-    not (shutil.which("promtool") and shutil.which("prometheus")),
-    reason="no promtool on this machine (Debian's package prometheus has it)",
-)
-
 NOT_OURS = {"up", "ALERTS"}
 WORDS_OF_PROMQL = {"and", "or", "unless", "on", "by", "offset", "bool", "group_left"}
 LABELS = re.compile(r"\{[^{}]*\}|\[[^]]*\]|\b(?:by|on)\s*\([^)]*\)|\"[^\"]*\"")
@@ -191,43 +182,17 @@ def test_every_question_of_the_dashboard_is_one_that_a_real_prometheus_understan
 
 
 @pytest.fixture
-def prometheus(service: Service, tmp_path: Path) -> Iterator[str]:
-    """A real one with our rules, that asks the service each second."""
-    configured = yaml.safe_load((WATCHING / "prometheus.yml").read_text())
-    configured["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    configured["scrape_configs"][0]["static_configs"][0]["targets"] = [service.url.removeprefix("http://")]
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configured))
-    shutil.copy(RULES, tmp_path)
-    port = free_port()
-    with (tmp_path / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={tmp_path}/prometheus.yml",
-                f"--storage.tsdb.path={tmp_path}/data",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(60)
+def prometheus(service: Service, tmp_path: Path) -> Iterator[Prometheus]:
+    """One that asks the service."""
+    with running_prometheus(tmp_path, [{"targets": [service.url.removeprefix("http://")]}]) as running:
+        yield running
 
 
 @needs_prometheus
 def test_what_happens_to_a_real_service_rings_at_a_real_prometheus(
-    service: Service, telegram: SandboxServer, prometheus: str
+    service: Service, telegram: SandboxServer, prometheus: Prometheus
 ) -> None:
-    def asked(query: str) -> list[Any]:
-        try:
-            answer = LOOPBACK.get(f"{prometheus}/api/v1/query", params={"query": query})
-        except httpx.TransportError:
-            return []
-        return list(answer.json()["data"]["result"]) if answer.status_code == 200 else []
-
+    asked = prometheus.asked
     bought = buy(service, telegram, newcomer(telegram))
     before = eventually(lambda: asked("payment_conflicts_total"), within_s=90)
     assert asked('ALERTS{alertname="TollgramChargeConflict"}') == []
