@@ -30,7 +30,7 @@ from adapters.passwords import PasswordHash
 from adapters.sql.engine import open_engine
 from adapters.sql.migrate import upgrade
 from adapters.sql.schema import metadata
-from bench.run import KEY, settings
+from bench.stock import settings
 
 AT_MOST_MS = 300
 DAYS = 180
@@ -162,10 +162,9 @@ def serving(folder: Path, database_url: str) -> Iterator[str]:
     kept = str(PasswordHash.of(PASSWORD, secrets.token_bytes(16)))
     environment = {
         **os.environ,
-        **settings(folder),
-        "DATABASE_URL": database_url,
+        **settings(database_url, "http://127.0.0.1:9"),
         "PUBLIC_URL": url,
-        "INVOICE_SIGNING_KEYS": KEY,
+        "LOG_LEVEL": "ERROR",
         "CONSOLE_USERS_JSON": json.dumps({"ada": kept}),
         "RECONCILE_EVERY_SECONDS": "0",
     }
