@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -199,7 +200,7 @@ def pages(engine: Engine) -> Pages:
         row = connection.execute(
             text("SELECT id, charge_id, provider_charge_id, invoice_id FROM payments WHERE user_id = 777 LIMIT 1")
         ).one()
-    lists = "/console/payments"
+    lists, day = "/console/payments", f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
     return {
         **{f"today, {span}": f"/console?span={span}" for span in ("24h", "7d", "30d", "90d")},
         "plans, 90d": "/console/plans?span=90d",
@@ -214,6 +215,12 @@ def pages(engine: Engine) -> Pages:
         "payments, a rare plan by Stripe": f"{lists}?plan_code=rare&method=stripe",
         "payments, refunded by card": f"{lists}?status=refunded&method=telegram",
         "payments, of a user": f"{lists}?user_id={MANY}",
+        "payments, the largest of too many": f"{lists}?sort=largest&currency=XTR",
+        "payments, the largest of 1 %": f"{lists}?sort=largest&currency=GBP&method=telegram",
+        "payments, the largest of a day": f"{lists}?sort=largest&currency=XTR&since={day}&until={day}",
+        "payments, the largest of a rare plan by Stripe": f"{lists}?sort=largest&currency=GBP&plan_code=rare"
+        "&method=stripe",
+        "quarantine, the largest": "/console/quarantine?sort=largest&currency=XTR",
         "payments, of a charge": f"{lists}?charge_id={row.charge_id}",
         "quarantine": "/console/quarantine",
         "a user with hundreds": f"/console/users/{MANY}",

@@ -115,6 +115,11 @@ class Order(StrEnum):
     OLDEST = "oldest"
 
 
+class ByAmount(StrEnum):
+    LARGEST = "largest"
+    SMALLEST = "smallest"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedRefund:
     """A refund that somebody has asked for and that waits for a second person."""
@@ -139,6 +144,13 @@ class Register(Protocol):
     @abstractmethod
     def payments(self, wanted: PaymentFilter, page: Page, order: Order) -> PageOf[Payment]:
         """Those that were looked for. Raises InvalidRequest for a cursor that we never gave."""
+
+    @abstractmethod
+    def payments_by_amount(
+        self, wanted: PaymentFilter, page: Page, order: ByAmount, *, currency: str, among: int
+    ) -> PageOf[Payment] | None:
+        """Those that were looked for and are of that currency, by their amount; None where more than `among` were
+        found, of whichever currency. Raises InvalidRequest for a cursor that we never gave."""
 
     @abstractmethod
     def known(self, user_id: UserId) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -24,7 +25,7 @@ from tests.integration.buying import (
     trail_of,
 )
 from tests.integration.conftest import set_webhook
-from tests.integration.operators import STAFF, Operator
+from tests.integration.operators import STAFF, Operator, words_of
 from tests.integration.sandbox_server import SandboxServer
 from tests.integration.service import Service, eventually
 
@@ -36,6 +37,7 @@ MANY_MORE = """
         plan_code, 'granted', received_at
     FROM numbers, (SELECT * FROM payments LIMIT 1)
 """
+TEN_THOUSAND_MORE = MANY_MORE.replace("n < 50", "n <= 10000").replace("more'", "thousands'")
 STALE = timedelta(hours=2)
 EVIL = '<img src=x onerror=alert(1)>"\u202e\u200b'
 
@@ -366,6 +368,8 @@ def test_the_lists_keep_their_filters_in_the_address_and_go_on_from_page_to_page
         "since=2026-13-01",
         "until=9999-12-31",
         "sort=odd",
+        "sort=largest",
+        "sort=largest&currency=XXX",
         "cursor=odd",
         f"charge_id={'x' * 256}",
     ):
@@ -376,6 +380,43 @@ def test_the_lists_keep_their_filters_in_the_address_and_go_on_from_page_to_page
     assert first.count('class="row" href="/console/payments/') >= 50
     onward = first.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
     assert "These are the last." in ada.page(onward)
+
+
+def test_lists_are_sorted_by_amount_within_a_currency_and_no_further_than_is_quick(
+    service: Service, telegram: SandboxServer, ada: Operator
+) -> None:
+    user = newcomer(telegram)
+    day, gold = (buy(service, telegram, user, plan_code) for plan_code in ("day_pass", "gold_1m"))
+    held = pay(telegram, user, invoice_for(service, user, "day_pass"), amount=7, forge_at="payment")
+    by_card = buy(service, telegram, user, "pounds_only")
+    of_user = f"/console/payments?user_id={user}"
+    charges = {str(one.charge_id): name for one, name in ((day, "75"), (gold, "1250"), (held, "7"), (by_card, "GBP"))}
+
+    def shown(address: str) -> list[str]:
+        found = re.findall(r'title="([^"]+)"', ada.page(address))
+        return [charges[one] for one in dict.fromkeys(found) if one in charges]
+
+    assert shown(f"{of_user}&sort=largest&currency=XTR") == ["1250", "75", "7"]
+    assert shown(f"{of_user}&sort=smallest&currency=XTR") == ["7", "75", "1250"]
+    assert shown(f"{of_user}&sort=largest&currency=GBP") == ["GBP"]
+    assert shown(f"{of_user}&sort=largest&currency=XTR&status=granted") == ["1250", "75"]
+    assert shown("/console/quarantine?sort=largest&currency=GBP") == []
+    assert "7" in shown("/console/quarantine?sort=smallest&currency=XTR")
+    page = ada.page(f"{of_user}&sort=largest&currency=XTR")
+    assert "Largest first, of what was paid in Stars" in words_of(page)
+    assert '<input type="hidden" name="currency" value="XTR">' in page
+    for words, sort in (("newest first", "newest"), ("smallest in Stars", "smallest&amp;currency=XTR")):
+        assert f'sort={sort}">{words}</a>' in page
+    assert 'sort=largest&amp;currency=GBP">largest in GBP</a>' in ada.page(of_user)
+
+    rows(service, TEN_THOUSAND_MORE)
+    try:
+        said = ada.words("/console/payments?sort=largest&currency=GBP")
+        assert "More than 10,000 payments are like that" in said
+        assert "choose a shorter time, a plan or a user" in said
+        assert shown(f"{of_user}&sort=largest&currency=XTR") == ["1250", "75", "7"]
+    finally:
+        rows(service, "DELETE FROM payments WHERE charge_id LIKE 'thousands%'")
 
 
 def test_a_message_that_was_given_up_is_counted_with_what_it_means_and_what_to_do(

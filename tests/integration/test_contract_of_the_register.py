@@ -16,11 +16,11 @@ from adapters.sql.people import SqlPeople
 from adapters.sql.queues import SqlQueues
 from adapters.sql.register import SqlRegister
 from adapters.sql.work import SqlUnitOfWork
-from application.books import LetterShown, Order, Person
+from application.books import ByAmount, LetterShown, Order, Person
 from application.figures import hour_of
 from application.histories import MOMENTS, Moment, ShowPaymentHistory, ShowUser
 from application.people import KeepPeople
-from application.ports.pages import Page
+from application.ports.pages import Page, PageOf
 from application.ports.payments import PaymentFilter
 from application.ports.trail import KeptEntry
 from application.refund_requests import AnswerRefundRequest, RequestRefund
@@ -184,6 +184,68 @@ def test_payments_are_listed_from_either_end_page_by_page_and_by_every_filter(of
     assert listed(Order.OLDEST, charge_id="c3", plan_code=all_[3].plan_code) == ["pay_3"]
     with pytest.raises(InvalidRequest):
         office.register.payments(PaymentFilter(), Page(cursor="none of ours"), Order.NEWEST)
+
+
+def test_payments_of_one_currency_are_sorted_by_their_amount_page_by_page(office: Office) -> None:
+    paid = [stars(75), pence(2500), stars(1250), stars(75), stars(25_000), pence(900), stars(1250), stars(75)]
+    all_ = [numbered(number, paid=one) for number, one in enumerate(paid)]
+    all_[6] = replace(all_[6], status=PaymentStatus.QUARANTINED, quarantine_reason=Objection.WRONG_USER)
+    with office.work.begin() as tx:
+        tx.invoices.add([invoice()])
+        tx.payments.add_new(all_)
+
+    def listed(order: ByAmount, currency: str = "XTR", among: int = 8, **wanted: Any) -> list[str]:
+        ids: list[str] = []
+        cursor = None
+        while True:
+            page = office.register.payments_by_amount(
+                PaymentFilter(**wanted), Page(limit=2, cursor=cursor), order, currency=currency, among=among
+            )
+            assert page is not None
+            assert len(page.items) <= 2
+            ids += [found.id for found in page.items]
+            if (cursor := page.next_cursor) is None:
+                return ids
+
+    by_amount = [f"pay_{n}" for n in (4, 6, 2, 7, 3, 0)]
+    assert listed(ByAmount.LARGEST) == by_amount
+    assert listed(ByAmount.SMALLEST) == by_amount[::-1]
+    assert listed(ByAmount.LARGEST, "GBP") == ["pay_1", "pay_5"]
+    assert listed(ByAmount.LARGEST, "EUR") == []
+    assert listed(ByAmount.LARGEST, user_id=BOB) == ["pay_4", "pay_6", "pay_2", "pay_0"]
+    assert listed(ByAmount.SMALLEST, status=PaymentStatus.QUARANTINED) == ["pay_6"]
+    assert listed(ByAmount.LARGEST, among=2, since=NOON + HOUR, until=NOON + 2 * HOUR) == ["pay_2", "pay_3"]
+
+    for wanted, among in ((PaymentFilter(), 7), (PaymentFilter(user_id=BOB), 3)):
+        asked = (wanted, Page(), ByAmount.LARGEST)
+        assert office.register.payments_by_amount(*asked, currency="EUR", among=among) is None
+    of_another = office.register.payments(PaymentFilter(), Page(limit=1), Order.NEWEST).next_cursor
+    for cursor in ("none of ours", "", of_another):
+        with pytest.raises(InvalidRequest):
+            office.register.payments_by_amount(
+                PaymentFilter(), Page(cursor=cursor), ByAmount.LARGEST, currency="XTR", among=8
+            )
+
+
+def test_what_is_paid_meanwhile_shifts_nothing_from_one_page_by_amount_to_the_next(office: Office) -> None:
+    all_ = [numbered(number, paid=stars(100 * number + 100)) for number in range(6)]
+    with office.work.begin() as tx:
+        tx.invoices.add([invoice()])
+        tx.payments.add_new(all_[:4])
+
+    def page_from(cursor: str | None) -> PageOf[Payment]:
+        asked = (PaymentFilter(), Page(limit=2, cursor=cursor), ByAmount.LARGEST)
+        found = office.register.payments_by_amount(*asked, currency="XTR", among=100)
+        assert found is not None
+        return found
+
+    first = page_from(None)
+    with office.work.begin() as tx:
+        tx.payments.add_new(all_[4:])
+    second = page_from(first.next_cursor)
+
+    assert [found.id for found in (*first.items, *second.items)] == [f"pay_{n}" for n in (3, 2, 1, 0)]
+    assert second.next_cursor is None
 
 
 def test_it_stands_as_the_ledgers_tell_without_what_is_held_back_for_it(office: Office) -> None:
@@ -372,6 +434,7 @@ def test_nothing_that_an_operator_asks_for_reads_a_whole_table(migrated_sqlite: 
             PaymentFilter(status=PaymentStatus.QUARANTINED, quarantine_reason=Objection.WRONG_USER),
         ):
             office.register.payments(wanted, Page(), order)
+            office.register.payments_by_amount(wanted, Page(), ByAmount.LARGEST, currency="XTR", among=1000)
     office.register.asked_refunds(at_most=20)
     office.register.holders(NOON)
     office.register.standing(NOON)

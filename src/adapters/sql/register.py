@@ -22,11 +22,11 @@ from adapters.sql import schema
 from adapters.sql.bulk import any_of
 from adapters.sql.column_types import UtcTime
 from adapters.sql.gauges import SqlGauges
-from adapters.sql.pages import read_cursor, write_cursor
+from adapters.sql.pages import read_amount_cursor, read_cursor, write_amount_cursor, write_cursor
 from adapters.sql.payments import conditions_of, payment_of
 from adapters.sql.trail import entry_of
 from adapters.sql.work import SqlUnitOfWork
-from application.books import AskedRefund, LetterShown, Order, Register, Standing
+from application.books import AskedRefund, ByAmount, LetterShown, Order, Register, Standing
 from application.ports.pages import Page, PageOf
 from application.ports.payments import WITH_LEDGER, PaymentFilter
 from application.ports.trail import KeptEntry
@@ -89,6 +89,7 @@ _ASKED = (
     .order_by(_TRAIL.c.id.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
+_OF_IDS = select(_PAYMENTS).where(any_of(_PAYMENTS.c.id, "ids"))
 _OF_CHARGES = select(_PAYMENTS).where(any_of(_PAYMENTS.c.charge_id, "charges"))
 _HOLDERS = (
     select(_ENTITLEMENTS.c.plan_code, func.count(distinct(_ENTITLEMENTS.c.user_id)))
@@ -143,6 +144,39 @@ class SqlRegister(Register):
         shown = tuple(found[: page.limit])
         more = len(found) > page.limit
         return PageOf(items=shown, next_cursor=write_cursor(shown[-1].received_at, shown[-1].id) if more else None)
+
+    def payments_by_amount(
+        self, wanted: PaymentFilter, page: Page, order: ByAmount, *, currency: str, among: int
+    ) -> PageOf[Payment] | None:
+        # Found by what they are looked for by, as always, and only then sorted: no index has amounts.
+        found = (
+            select(_PAYMENTS.c.id, _PAYMENTS.c.currency, _PAYMENTS.c.amount)
+            .where(*_conditions(wanted))
+            .order_by(_PAYMENTS.c.received_at.desc(), _PAYMENTS.c.id.desc())
+            .limit(among + 1)
+            .subquery()
+        )
+        place, largest = (found.c.amount, found.c.id), order is ByAmount.LARGEST
+        statement = (
+            select(*place)
+            .where(found.c.currency == currency)
+            .order_by(*(column.desc() if largest else column for column in place))
+            .limit(page.limit + 1)
+        )
+        if page.cursor is not None:
+            here, there = tuple_(*place), tuple_(*map(literal, read_amount_cursor(page.cursor)))
+            statement = statement.where(here < there if largest else here > there)
+        with self._work.look() as tx:
+            if tx.connection.execute(select(func.count()).select_from(found)).scalar_one() > among:
+                return None
+            sorted_ = tx.connection.execute(statement).all()
+            ids = [row.id for row in sorted_[: page.limit]]
+            payments = {row.id: payment_of(row) for row in tx.connection.execute(_OF_IDS, {"ids": ids})}
+        last = sorted_[page.limit - 1] if len(sorted_) > page.limit else None
+        return PageOf(
+            items=tuple(payments[id] for id in ids),
+            next_cursor=write_amount_cursor(last.amount, last.id) if last else None,
+        )
 
     def known(self, user_id: UserId) -> bool:
         with self._work.look() as tx:

@@ -45,6 +45,11 @@ class Books:
         """Each plan that is on sale, with its title."""
         return [(code, plan.title) for code, plan in self.shop.catalog.plans.items()]
 
+    @property
+    def currencies(self) -> list[str]:
+        """Each in which anything is on sale."""
+        return sorted({currency for plan in self.shop.catalog.plans.values() for currency in plan.prices})
+
     def title(self, code: str | None) -> str:
         plan = self.shop.catalog.plans.get(PlanCode(code)) if code else None
         return plan.title if plan else code or ""

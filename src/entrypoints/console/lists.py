@@ -1,21 +1,23 @@
 """Payments, and those in quarantine: filters that stay in the address, either end first, and all of it as a file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from litestar import Response, get
 
-from application.books import Order
+from application.books import ByAmount, Order
 from application.ports.pages import Page as PageAsked
+from application.ports.pages import PageOf
 from application.ports.payments import PaymentFilter
 from domain.catalog import Method
 from domain.errors import InvalidRequest
 from domain.ids import ChargeId, PlanCode
 from domain.invoice import Objection
-from domain.payment import PaymentStatus
+from domain.money import EXPONENTS, STARS
+from domain.payment import Payment, PaymentStatus
 from entrypoints.console.books import Books
 from entrypoints.console.desk import Console
 from entrypoints.console.explanations import REASONS
@@ -31,26 +33,34 @@ from entrypoints.http.payment_shapes import ServicePayment
 ROWS: Final = 50
 LONGEST: Final = 255
 MOST_ASKED: Final = 20
+MOST_SORTED: Final = 10_000
+"""As many payments are sorted by their amount in some hundredths of a second."""
 FIELDS: Final = ("status", "method", "plan_code", "user_id", "charge_id", "since", "until", "unconfirmed", "reason")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What stands in the address: the fields that are filled in, and which end comes first."""
+    """What stands in the address: the fields that are filled in, and what comes first; by amount, of which currency."""
 
     fields: Mapping[str, str]
-    order: Order
+    order: Order | ByAmount
+    currency: str = ""
 
     @classmethod
     def read(cls, request: AnyRequest, *, otherwise: Order) -> "Asked":
-        """Raises InvalidRequest for an order that there is not."""
+        """Raises InvalidRequest for an order that there is not, and for amounts of no currency."""
         given = {name: request.query_params.get(name, "").strip() for name in FIELDS}
         text = request.query_params.get("sort", "")
+        fields = {name: value for name, value in given.items() if value}
+        if text in {*ByAmount}:
+            currency = request.query_params.get("currency", "")
+            if currency not in EXPONENTS:
+                raise InvalidRequest("Amounts are sorted within one currency, such as currency=XTR.")
+            return cls(fields, ByAmount(text), currency)
         try:
-            order = Order(text) if text else otherwise
+            return cls(fields, Order(text) if text else otherwise)
         except ValueError:
-            raise InvalidRequest("The list can be sorted by newest or oldest.") from None
-        return cls({name: value for name, value in given.items() if value}, order)
+            raise InvalidRequest("The list can be sorted by newest, oldest, largest or smallest.") from None
 
     @property
     def wanted(self) -> PaymentFilter:
@@ -78,8 +88,31 @@ class Asked:
 
     def path(self, base: str, **other: str) -> str:
         """The address of the same list, with these changed."""
-        query = urlencode({**self.fields, "sort": self.order.value, **other})
-        return f"{base}?{query}"
+        return f"{base}?{urlencode({**self.fields, **self.sorting, **other})}"
+
+    @property
+    def sorting(self) -> dict[str, str]:
+        return {"sort": self.order.value, **({"currency": self.currency} if self.currency else {})}
+
+    def sorted_otherwise(self, base: str, currencies: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """What else may come first, in words, each with its address."""
+        for order in Order:
+            if order is not self.order:
+                yield f"{order} first", replace(self, order=order, currency="").path(base)
+        for currency in [self.currency] if self.currency else currencies:
+            unit = "Stars" if currency == STARS else currency
+            for by in ByAmount:
+                if by is not self.order:
+                    yield f"{by} in {unit}", replace(self, order=by, currency=currency).path(base)
+
+    def found(self, books: Books, cursor: str | None) -> PageOf[Payment] | None:
+        """None where so many were found that they are not sorted by their amount."""
+        page = PageAsked(limit=ROWS, cursor=cursor)
+        if isinstance(self.order, Order):
+            return books.register.payments(self.wanted, page, self.order)
+        return books.register.payments_by_amount(
+            self.wanted, page, self.order, currency=self.currency, among=MOST_SORTED
+        )
 
 
 @get("/payments")
@@ -97,7 +130,7 @@ async def quarantine(request: AnyRequest, console: Handed[Console], books: Hande
     def read(visitor: Visitor) -> Page:
         asked = Asked.read(request, otherwise=Order.OLDEST)
         chosen = {name: value for name, value in asked.fields.items() if name == "reason"}
-        asked = Asked({"status": PaymentStatus.QUARANTINED.value, **chosen}, asked.order)
+        asked = replace(asked, fields={"status": PaymentStatus.QUARANTINED.value, **chosen})
         shown = _listed(request, books, visitor, asked, "/console/quarantine")
         standing = books.register.standing(console.clock.now())
         by_reason = sorted(standing.quarantined.items(), key=lambda one: (-one[1], one[0]))
@@ -130,18 +163,21 @@ ROUTES = (payments, quarantine, export_payments)
 
 def _listed(request: AnyRequest, books: Books, visitor: Visitor, asked: Asked, base: str) -> dict[str, Any]:
     cursor = request.query_params.get("cursor") or None
-    found = books.register.payments(asked.wanted, PageAsked(limit=ROWS, cursor=cursor), asked.order)
+    told = asked.found(books, cursor)
+    found: PageOf[Payment] = told or PageOf(items=(), next_cursor=None)
     waiting = books.register.asked_refunds(at_most=MOST_ASKED)
     people = books.names([*found.items, *(one.payment for one in waiting)])
-    other = Order.OLDEST if asked.order is Order.NEWEST else Order.NEWEST
     return {
         "found": found.items,
         "next_cursor": found.next_cursor,
         "first": cursor is None,
         "path": asked.path(base),
         "base": base,
-        "turned": asked.path(base, sort=other.value),
+        "too_many": MOST_SORTED if told is None else 0,
         "order": asked.order.value,
+        "currency": asked.currency,
+        "sorting": asked.sorting,
+        "otherwise": list(asked.sorted_otherwise(base, books.currencies)),
         "filters": asked.fields,
         "exports": {form: f"/console/payments/export?{urlencode({**asked.fields, 'format': form})}" for form in _FORMS},
         "people": people,
