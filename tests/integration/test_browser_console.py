@@ -96,6 +96,8 @@ def pages(service: Service, hook: EndpointServer) -> Mapping[str, str]:
         "none": "/console/payments?status=refund_pending",
         "unconfirmed": "/console/payments?unconfirmed=yes",
         "reason": "/console/quarantine?reason=amount_mismatch",
+        "by_amount": "/console/payments?sort=largest&currency=XTR",
+        "none_by_amount": "/console/quarantine?sort=smallest&currency=GBP",
         "odd": "/console/payments?since=yesterday",
         "nowhere": "/console/nowhere",
     }
