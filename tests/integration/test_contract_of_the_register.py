@@ -448,3 +448,28 @@ def test_nothing_that_an_operator_asks_for_reads_a_whole_table(migrated_sqlite: 
     small = "CONSTANT ROW|figures|json_each|ledger_marks|anon"
     assert len(plans) > 50
     assert [plan for plan in plans if re.match(rf"SCAN (?!({small}))(?!.* USING (COVERING )?INDEX)", plan)] == []
+
+
+def test_payments_in_no_ledger_are_found_past_those_that_none_will_ever_have(
+    migrated_sqlite: Path, tmp_path: Path
+) -> None:
+    engine = open_engine(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'tollgram.db')}")
+    office = Office(SqlUnitOfWork(engine), engine)
+    plans: list[str] = []
+
+    def note(connection: Connection, cursor: Any, statement: str, given: Any, *_: object) -> None:
+        if "FROM payments" in statement:
+            steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", given).fetchall()
+            plans.append(" / ".join(step[3] for step in steps))
+
+    event.listen(engine, "before_cursor_execute", note)
+    with office.work.look() as tx:
+        tx.payments.unconfirmed([Method.STARS], NOON, at_most=100)
+        tx.payments.found(PaymentFilter(unconfirmed=True), Page())
+    for order in Order:
+        office.register.payments(PaymentFilter(unconfirmed=True), Page(), order)
+    office.register.standing(NOON)
+    engine.dispose()
+    assert len(plans) >= 5
+    by_it = [plan for plan in plans if "ix_payments_unconfirmed" in plan]
+    assert len(by_it) == 3 + len(Order), plans

@@ -66,7 +66,7 @@ def _any_of_json(element: _AnyOf, compiler: SQLCompiler, **options: Any) -> str:
     return f"{found} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are parts of a statement already
 
 
-def any_of(of: Column[Any], parameter: str) -> ColumnElement[bool]:
+def any_of(of: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether the column's value is among the values of that parameter."""
     return _AnyOf(of, bindparam(parameter, type_=Several(of.type)))
 

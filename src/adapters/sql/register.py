@@ -28,7 +28,7 @@ from adapters.sql.trail import entry_of
 from adapters.sql.work import SqlUnitOfWork
 from application.books import AskedRefund, ByAmount, LetterShown, Order, Register, Standing
 from application.ports.pages import Page, PageOf
-from application.ports.payments import WITH_LEDGER, PaymentFilter
+from application.ports.payments import PaymentFilter
 from application.ports.trail import KeptEntry
 from application.refund_requests import ANSWERS
 from domain.ids import ChargeId, PlanCode, UserId
@@ -102,10 +102,9 @@ _HOLDERS = (
 _UNCONFIRMED = select(func.count()).select_from(
     select(_PAYMENTS.c.id)
     .where(
-        _PAYMENTS.c.confirmed_at.is_(None),
+        schema.payment_is_unconfirmed,
         _PAYMENTS.c.received_at > bindparam("since", type_=UtcTime()),
         _PAYMENTS.c.received_at < bindparam("before", type_=UtcTime()),
-        _PAYMENTS.c.method.in_(sorted(WITH_LEDGER)),
         _PAYMENTS.c.quarantine_reason.is_distinct_from(Objection.UNKNOWN_TO_PROVIDER.value),
     )
     .limit(MOST_UNCONFIRMED)
