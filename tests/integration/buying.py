@@ -69,14 +69,14 @@ def buy(service: Service, telegram: SandboxServer, user_id: int, plan_code: str 
     return Bought(invoice=invoice, charge_id=outcome.charge_id, update_id=outcome.update_id)
 
 
-def told(telegram: SandboxServer, user_id: int, words: str) -> str:
+def told(telegram: SandboxServer, user_id: int, words: str, *, within_s: float = 40.0) -> str:
     """What the bot said with these words in it, as soon as it has."""
 
     def said() -> str | None:
         texts = [message.get("text", "") for message in telegram.bot_messages(user_id)]
         return next((text for text in reversed(texts) if words in text), None)
 
-    return str(eventually(said))
+    return str(eventually(said, within_s=within_s))
 
 
 def payments_of(service: Service, user_id: int) -> list[Json]:

@@ -254,7 +254,7 @@ def test_no_secret_is_seen_in_any_output_whatever_goes_wrong(
         assert [setting for setting in wrong_settings if setting not in ran.stderr] == []
         seen.append(ran.stdout + ran.stderr)
     assert any("telegram_precheck_total" in text for text in seen)
-    assert any('"level": "debug"' in text for text in seen)
+    assert any('"level":"debug"' in text for text in seen)
     for text in seen:
         where = text.find("CANARY")
         assert where < 0, text[max(0, where - 300) : where + 100]

@@ -137,12 +137,12 @@ def _as_they_may_stand(secrets: Iterable[str]) -> Sequence[str]:
 def _as_json(secrets: Sequence[str]) -> Processor:
     """One object, the same fields first on every line, so that a person can read down them."""
     hide = _hide(secrets)
-    written = [_JSON.encode(secret)[1:-1] for secret in secrets]
+    written = [_JSON.encode(form)[1:-1] for form in secrets]
 
     def as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
         line = _JSON.encode(_in_order(_plainly(event)))
         # Looked for in the whole line: nearly never is there one.
-        if any(secret in line for secret in written):
+        if any(form in line for form in written):
             line = _JSON.encode(_in_order(hide(logger, method, event)))
         return line.decode()
 
