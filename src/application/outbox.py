@@ -1,5 +1,6 @@
 """Carrying the letters that wait in the outbox: in order per chat, tried again, and given up visibly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
@@ -32,20 +33,33 @@ class DeliverOutbox:
 
     def __call__(self, at_most: int) -> int:
         """How many letters were tried. Raises what our own code raised over one of them, once all were tried."""
-        with self.work.begin() as tx:
-            letters = tx.outbox.claim(self.clock.now(), at_most=at_most, lease=LEASE)
+        letters = self.claim(at_most)
         faults: list[Exception] = []
         for letter in letters:
-            with self.causes.going_on(letter.cause, "letter", bot=letter.bot, message=type(letter.message).__name__):
-                try:
-                    delivery = self.messenger.send(letter)
-                except Exception as fault:  # ours: it holds up no other letter, and is not tried for ever
-                    faults.append(fault)
-                    delivery = TryLater(problem=type(fault).__name__)
-                self._note(letter, delivery)
+            try:
+                self.carry(letter)
+            except Exception as fault:
+                faults.append(fault)
         if faults:
             raise faults[0]
         return len(letters)
+
+    def claim(self, at_most: int) -> Sequence[Letter]:
+        """Letters that nobody else carries for as long as the lease lasts."""
+        with self.work.begin() as tx:
+            return tx.outbox.claim(self.clock.now(), at_most=at_most, lease=LEASE)
+
+    def carry(self, letter: Letter) -> None:
+        """Raises what our own code raised over it: it holds up no other letter, and is not tried for ever."""
+        fault: Exception | None = None
+        with self.causes.going_on(letter.cause, "letter", bot=letter.bot, message=type(letter.message).__name__):
+            try:
+                delivery = self.messenger.send(letter)
+            except Exception as ours:
+                fault, delivery = ours, TryLater(problem=type(ours).__name__)
+            self._note(letter, delivery)
+        if fault:
+            raise fault
 
     def _note(self, letter: Letter, delivery: Delivery) -> None:
         message = type(letter.message).__name__

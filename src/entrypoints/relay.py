@@ -1,16 +1,19 @@
 """The worker that carries letters out of the outbox, beside the service in the same process."""
 
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 import structlog
 
 from adapters.telegram.usernames import Usernames
+from application.messages import Letter
 from application.outbox import DeliverOutbox
 from application.updates import ForgetUpdates
 
 CARRIERS = 4
-AT_ONCE = 1
 IDLE_S = 0.5
 REST_S = 0.1
 AFTER_TROUBLE_S = 2.0
@@ -22,17 +25,20 @@ log = structlog.get_logger("tollgram")
 
 @dataclass
 class Relay:
-    """A few threads, so that one slow chat does not hold up the others. `wake` makes them look at once."""
+    """One looks for letters, and a few carry them, so that one slow chat does not hold up the others. `wake` makes it
+    look at once."""
 
     deliver: DeliverOutbox
     forget_updates: ForgetUpdates
     usernames: Usernames
+    _claimed: SimpleQueue[Letter | None] = field(default_factory=SimpleQueue)
+    _at_rest: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(CARRIERS))
     _threads: list[threading.Thread] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _work: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        works = [self._carry] * CARRIERS + [self._tidy, self._get_known]
+        works = [self._look, *[self._carry] * CARRIERS, self._tidy, self._get_known]
         self._threads = [threading.Thread(target=work, name=work.__name__, daemon=True) for work in works]
         for thread in self._threads:
             thread.start()
@@ -45,22 +51,48 @@ class Relay:
         """Letters that are under way are carried to the end; the rest waits for the next start."""
         self._stopping.set()
         self._work.set()
-        for thread in self._threads:
-            thread.join(STOP_WITHIN_S)
+        self._at_rest.release()  # so that whoever looks need not wait for a carrier to find out
+        until = time.monotonic() + STOP_WITHIN_S
+        for thread in self._threads:  # whoever looks is the first, so that nothing is claimed behind the last
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread is self._threads[0]:
+                self._claimed.put(None)
 
-    def _carry(self) -> None:
-        while not self._stopping.is_set():
+    def _look(self) -> None:
+        """No more are claimed than there are carriers at rest, so that each is on its way at once."""
+        while (carriers := self._free_carriers()) and not self._stopping.is_set():
             self._work.clear()  # before looking, so that what is written from here on wakes us again
+            letters: Sequence[Letter] = ()
             try:
-                carried = self.deliver(AT_ONCE)
+                letters = self.deliver.claim(carriers)
             except Exception as error:
                 log.error("outbox.failed", problem=type(error).__name__, exc_info=error)
                 self._stopping.wait(AFTER_TROUBLE_S)
-                continue
-            if not carried:
+            for letter in letters:
+                self._claimed.put(letter)
+            if unneeded := carriers - len(letters):
+                self._at_rest.release(unneeded)
+            if not letters:
                 # Where letters are written all the time, one would look all the time, and find that no rate allows it.
                 self._stopping.wait(REST_S)
                 self._work.wait(IDLE_S)
+
+    def _free_carriers(self) -> int:
+        """At least one; it is waited for."""
+        self._at_rest.acquire()
+        count = 1
+        while self._at_rest.acquire(blocking=False):
+            count += 1
+        return count
+
+    def _carry(self) -> None:
+        while (letter := self._claimed.get()) is not None:
+            try:
+                self.deliver.carry(letter)
+            except Exception as error:
+                log.error("outbox.failed", problem=type(error).__name__, exc_info=error)
+            self._at_rest.release()
+        self._claimed.put(None)  # that was the last one, for the other carriers too
 
     def _tidy(self) -> None:
         while not self._stopping.is_set():
