@@ -16,10 +16,25 @@ _OK = b"HTTP/1.1 200"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`per_second` answers, and how long the slowest of a hundred took."""
+    """So many answers in so many seconds, and how long each took where that is known, shortest first."""
 
-    per_second: float
-    p99_ms: float
+    answers: int
+    took_s: float
+    durations_s: Sequence[float] = ()
+
+    @classmethod
+    def together(cls, parts: Sequence["Measured"]) -> "Measured":
+        durations = sorted(duration for part in parts for duration in part.durations_s)
+        return cls(sum(part.answers for part in parts), sum(part.took_s for part in parts), durations)
+
+    @property
+    def per_second(self) -> float:
+        return self.answers / self.took_s
+
+    @property
+    def p99_ms(self) -> float:
+        """How long the slowest of a hundred took; 0 where that is not known."""
+        return self.durations_s[int(len(self.durations_s) * 0.99)] * 1000 if self.durations_s else 0.0
 
 
 def measure(port: int, requests: Sequence[bytes], *, connections: int = CONNECTIONS) -> Measured:
@@ -56,8 +71,7 @@ def measure(port: int, requests: Sequence[bytes], *, connections: int = CONNECTI
         for connection in open_now.values():
             connection.close()
         poll.close()
-    durations.sort()
-    return Measured(len(requests) / took, durations[int(len(durations) * 0.99)] * 1000)
+    return Measured(len(requests), took, sorted(durations))
 
 
 def _receive(connection: socket.socket) -> None:

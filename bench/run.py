@@ -7,7 +7,7 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,54 +23,89 @@ from bench.stock import Stock
 
 PAGE = machine.ROOT / "docs/performance.md"
 BEGINS, ENDS = "<!-- figures -->\n", "<!-- end of figures -->\n"
-PGBENCH_S = 3
-STARTS = 3
+TURNS = 4
+PGBENCH_S = 1
+STARTS = 9
 
 PAID = "payment on PostgreSQL / pgbench, four statements, 16 clients"
 Build = Callable[[Stock, int], list[bytes]]
 
 
+def in_turns(figures: Figures, who: Mapping[str, Callable[[int], load.Measured]]) -> list[load.Measured]:
+    """Everybody gets a piece, then everybody the next: what the machine does meanwhile strikes all of them alike."""
+    parts: dict[str, list[load.Measured]] = {name: [] for name in who}
+    for turn in range(TURNS):
+        for name, measure in who.items():
+            parts[name].append(measure(turn))
+    return [figures.speed(name, load.Measured.together(parts[name])) for name in who]
+
+
+def asked(server: machine.Server, requests: Sequence[bytes]) -> Callable[[int], load.Measured]:
+    return lambda turn: server.asked(requests[turn::TURNS])
+
+
 def checks(stage: Stage, figures: Figures, count: int) -> None:
-    bare = figures.speed("bare Litestar GET", stage.bare.asked([load.get("/check")] * count))
-    for name, ours, least in (("PostgreSQL", stage.on_postgres, 0.6), ("SQLite", stage.on_sqlite, 0.8)):
-        found = figures.speed(f"check on {name}", ours.server.asked(ours.stock.checks(count)))
+    some = [load.get(f"/users/{1 + n % stage.peers.holders}/features/signals") for n in range(count // 8)]
+    bare, on_postgres, on_sqlite, orm = in_turns(
+        figures,
+        {
+            "bare Litestar GET": asked(stage.bare, [load.get("/check")] * count),
+            "check on PostgreSQL": asked(stage.on_postgres.server, stage.on_postgres.stock.checks(count)),
+            "check on SQLite": asked(stage.on_sqlite.server, stage.on_sqlite.stock.checks(count)),
+            "check by FastAPI and the ORM": asked(stage.fastapi, some),
+        },
+    )
+    for name, found, least in (("PostgreSQL", on_postgres, 0.6), ("SQLite", on_sqlite, 0.8)):
         figures.ratio(Target(f"check on {name} / bare Litestar GET", least=least), found.per_second / bare.per_second)
-    asked = [load.get(f"/users/{1 + n % stage.peers.holders}/features/signals") for n in range(count // 8)]
-    orm = figures.speed("check by FastAPI and the ORM", stage.fastapi.asked(asked))
     figures.ratio(Target("check by FastAPI and the ORM / bare Litestar GET"), orm.per_second / bare.per_second)
 
 
 def pre_checkouts(stage: Stage, figures: Figures, count: int) -> None:
     bodies = [request.partition(b"\r\n\r\n")[2] for request in stage.on_postgres.stock.pre_checkouts(count)]
-    bare = figures.speed("bare Litestar POST", stage.bare.asked([load.post("/pre-checkout", body) for body in bodies]))
-    for name, ours in (("PostgreSQL", stage.on_postgres), ("SQLite", stage.on_sqlite)):
-        found = figures.speed(f"pre-checkout on {name}", ours.server.asked(ours.stock.pre_checkouts(count)))
+    bare, on_postgres, on_sqlite = in_turns(
+        figures,
+        {
+            "bare Litestar POST": asked(stage.bare, [load.post("/pre-checkout", body) for body in bodies]),
+            "pre-checkout on PostgreSQL": asked(stage.on_postgres.server, stage.on_postgres.stock.pre_checkouts(count)),
+            "pre-checkout on SQLite": asked(stage.on_sqlite.server, stage.on_sqlite.stock.pre_checkouts(count)),
+        },
+    )
+    for name, found in (("PostgreSQL", on_postgres), ("SQLite", on_sqlite)):
         figures.ratio(
             Target(f"pre-checkout on {name} / bare Litestar POST", least=0.6), found.per_second / bare.per_second
         )
 
 
 def payments(stage: Stage, figures: Figures, count: int) -> None:
-    ours = figures.speed("payment on PostgreSQL", _paid(stage.on_postgres, count))
-    orm = figures.speed("payment by aiogram and the ORM", stage.aiogram_orm.asked(stage.peers.payments(count // 8)))
-    driver = figures.speed(
-        "payment by aiogram and asyncpg", stage.aiogram_asyncpg.asked(stage.peers.payments(count // 3))
+    def by_pgbench(_turn: int) -> load.Measured:
+        with machine.alone():
+            return pgbench.payments(stage.pgbench, stage.server_core, PGBENCH_S)
+
+    ours, orm, driver, alone = in_turns(
+        figures,
+        {
+            "payment on PostgreSQL": _paid(stage.on_postgres, count),
+            "payment by aiogram and the ORM": asked(stage.aiogram_orm, stage.peers.payments(count // 8)),
+            "payment by aiogram and asyncpg": asked(stage.aiogram_asyncpg, stage.peers.payments(count // 3)),
+            "payment by pgbench": by_pgbench,
+        },
     )
-    with machine.alone():
-        alone = pgbench.payments_a_second(stage.pgbench, stage.server_core, PGBENCH_S)
-    figures.speed("payment by pgbench", load.Measured(alone, 0))
-    figures.ratio(Target(PAID, least=1.0), ours.per_second / alone)
+    figures.ratio(Target(PAID, least=1.0), ours.per_second / alone.per_second)
     figures.ratio(Target("payment / aiogram and the ORM", least=8), ours.per_second / orm.per_second)
     figures.ratio(Target("payment / aiogram and asyncpg", least=2.5), ours.per_second / driver.per_second)
     figures.ratio(Target("payment's p99 / that of aiogram and the ORM", most=0.3), ours.p99_ms / orm.p99_ms)
 
 
 def payments_on_sqlite(stage: Stage, figures: Figures, count: int) -> None:
-    ours = figures.speed("payment on SQLite", _paid(stage.on_sqlite, count))
-    with machine.alone():
-        alone = sqlite_alone.payments_a_second(stage.sqlite_alone, stage.sqlite_path, count)
-    figures.speed("payment by sqlite3, a commit each", load.Measured(alone, 0))
-    figures.ratio(Target("payment on SQLite / sqlite3, a commit each", least=1.5), ours.per_second / alone)
+    def by_sqlite(_turn: int) -> load.Measured:
+        with machine.alone():
+            return sqlite_alone.payments(stage.sqlite_alone, stage.sqlite_path, count // TURNS)
+
+    ours, alone = in_turns(
+        figures,
+        {"payment on SQLite": _paid(stage.on_sqlite, count), "payment by sqlite3, a commit each": by_sqlite},
+    )
+    figures.ratio(Target("payment on SQLite / sqlite3, a commit each", least=1.5), ours.per_second / alone.per_second)
 
 
 def growth(stage: Stage, figures: Figures, count: int) -> None:
@@ -85,27 +120,31 @@ def growth(stage: Stage, figures: Figures, count: int) -> None:
     )
     for name, small, large in pairs:
         for kind, build in kinds.items():
-            before = small.server.asked(build(small.stock, count)).per_second
-            after = large.server.asked(build(large.stock, count)).per_second
+            before, after = in_turns(
+                Figures(),
+                {
+                    "before": asked(small.server, build(small.stock, count)),
+                    "after": asked(large.server, build(large.stock, count)),
+                },
+            )
             what = f"time of a {kind} on {name} with {large.stock.holders:,} / {small.stock.holders:,} payments"
-            figures.ratio(Target(what, most=1.4), before / after)
+            figures.ratio(Target(what, most=1.4), before.per_second / after.per_second)
 
 
 def starting(figures: Figures) -> None:
     """`tollgram --help` against a Python that does nothing."""
-    least = {}
-    for name, command in {"python": "pass", "help": "from entrypoints.cli import main; main(['--help'])"}.items():
-        times = []
-        for _ in range(STARTS):
+    commands = {"python": "pass", "help": "from entrypoints.cli import main; main(['--help'])"}
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(STARTS):
+        for name, command in commands.items():
             began = time.perf_counter()
             subprocess.run([machine.INSTALLED, "-c", command], check=True, capture_output=True)
-            times.append(time.perf_counter() - began)
-        least[name] = min(times)
-    figures.ratio(Target("time of tollgram --help / bare Python", most=5), least["help"] / least["python"])
+            times[name].append(time.perf_counter() - began)
+    figures.ratio(Target("time of tollgram --help / bare Python", most=5), min(times["help"]) / min(times["python"]))
 
 
-def _paid(ours: Ours, count: int) -> load.Measured:
-    return ours.server.asked(ours.stock.payments(count))
+def _paid(ours: Ours, count: int) -> Callable[[int], load.Measured]:
+    return asked(ours.server, ours.stock.payments(count))
 
 
 def write(page: Path, figures: str) -> None:

@@ -1,7 +1,6 @@
 """Setting it up: `doctor`, `catalog`, `webhook`, `console`, `passport`, `token`, `completion`."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from entrypoints.cli.typed import click
 from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, P, for_programs, plainly
@@ -29,14 +28,16 @@ def catalog() -> None:
 
 
 @catalog.command("check", epilog="Exit codes: 0 no mistakes, 1 there are some, or it can't be read.")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=click.Path())
 @for_programs("For programs: file, plans, and mistakes, each with its place.")
 @plainly
-def check_catalog(path: Path | None, as_json: bool) -> int:
+def check_catalog(path: str | None, as_json: bool) -> int:
     """Validate a catalog and tell every mistake in it, each with its place."""
+    from pathlib import Path  # whoever asks for help needs none
+
     from entrypoints.cli.catalog import check
 
-    return check(path, as_json=as_json)
+    return check(Path(path) if path else None, as_json=as_json)
 
 
 @click.group(epilog=EXIT_CODES)
