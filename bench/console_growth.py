@@ -221,6 +221,7 @@ def pages(engine: Engine) -> Pages:
         "payments, the largest of a rare plan by Stripe": f"{lists}?sort=largest&currency=GBP&plan_code=rare"
         "&method=stripe",
         "quarantine, the largest": "/console/quarantine?sort=largest&currency=XTR",
+        "payments, in no ledger": "/console/payments?unconfirmed=yes",
         "payments, of a charge": f"{lists}?charge_id={row.charge_id}",
         "quarantine": "/console/quarantine",
         "a user with hundreds": f"/console/users/{MANY}",
