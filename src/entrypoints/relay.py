@@ -65,7 +65,7 @@ class Relay:
             letters: Sequence[Letter] = ()
             try:
                 letters = self.deliver.claim(carriers)
-            except Exception as error:
+            except BaseException as error:
                 log.error("outbox.failed", problem=type(error).__name__, exc_info=error)
                 self._stopping.wait(AFTER_TROUBLE_S)
             for letter in letters:
@@ -89,9 +89,11 @@ class Relay:
         while (letter := self._claimed.get()) is not None:
             try:
                 self.deliver.carry(letter)
-            except Exception as error:
+            except BaseException as error:  # a carrier that is gone would be missed until the next start
                 log.error("outbox.failed", problem=type(error).__name__, exc_info=error)
-            self._at_rest.release()
+                self._stopping.wait(AFTER_TROUBLE_S)
+            finally:
+                self._at_rest.release()
         self._claimed.put(None)  # that was the last one, for the other carriers too
 
     def _tidy(self) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, func, select
 
 from adapters.sql import schema
 from adapters.sql.figures import SqlFigures
@@ -125,6 +125,49 @@ def test_a_long_silence_is_passed_over_at_once(shop: Service, figures: SqlFigure
     assert figures.sum_up(later + 1) == 1
     assert figures.sum_up(later + 100) == 0
     assert told(figures.between(later, later + 1, each=1))[later, Kind.PAYMENT] == (1, 1250)
+
+
+@pytest.mark.parametrize("late", [1, 3], ids=["between the others", "while it is summed up"])
+def test_a_line_that_is_committed_late_is_counted_in_its_hour(
+    shop: Service, figures: SqlFigures, engine: Engine, late: int
+) -> None:
+    """Ids are given out while transactions are under way, and become visible in another order."""
+    noon = hour_of(NOON)
+    sell(shop, 1)
+    numbers = [next_id(engine) + n for n in range(4)]
+    if late == 1:
+        note_issued(engine, numbers[2], NOON + HOUR)
+        assert figures.sum_up(noon + 1) == 1
+        note_issued(engine, numbers[1], NOON + HOUR)
+    else:
+
+        def commit_another(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            if "max(" in statement and not struck:
+                struck.append(statement)
+                note_issued(engine, numbers[1], NOON + HOUR)
+                note_issued(engine, numbers[2], NOON + HOUR)
+
+        struck: list[str] = []
+        event.listen(Engine, "before_cursor_execute", commit_another)
+        try:
+            assert figures.sum_up(noon + 1) == 1
+        finally:
+            event.remove(Engine, "before_cursor_execute", commit_another)
+        assert struck
+    assert told(figures.between(noon + 1, noon + 2, each=1))[noon + 1, Kind.INVOICE] == (2, 0)
+    assert figures.sum_up(noon + 2) == 1
+    assert told(figures.between(noon + 1, noon + 2, each=1))[noon + 1, Kind.INVOICE] == (2, 0)
+
+
+def next_id(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(func.max(schema.trail.c.id))).scalar_one()) + 1
+
+
+def note_issued(engine: Engine, id: int, at: datetime) -> None:
+    row = {"id": id, "kind": "invoice_issued", "bot": "main", "user_id": ALICE, "at": at}
+    with engine.begin() as connection:
+        connection.execute(schema.trail.insert(), row)
 
 
 def test_two_who_sum_up_at_once_leave_what_one_would(

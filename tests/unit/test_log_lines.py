@@ -107,7 +107,13 @@ def test_a_trace_bears_no_secret_either(written: Written) -> None:
     assert SECRET not in written.getvalue()
 
 
-@pytest.mark.parametrize("value", ["\ud800", "a\0b", "\u2028", 2**80, float("inf"), {"a": (1, 2)}, b"\xff", None, True])
+class Odd(int):
+    """A number that JSON's writer does not know."""
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", "a\0b", "\u2028", 2**80, float("inf"), {"a": (1, 2)}, b"\xff", None, True, Odd(5)]
+)
 def test_any_value_can_be_logged(written: Written, value: object) -> None:
     configure(written)
     log.info("odd", value=value)
@@ -124,6 +130,16 @@ def test_lines_that_belong_together_go_out_as_one_piece_and_in_their_order(writt
     assert (written.pieces, [line["number"] for line in written.lines]) == (1, [0, 1, 2])
     log.info("alone")
     assert written.pieces == 2
+
+
+def test_what_belongs_together_inside_of_something_that_does_keeps_its_place(written: Written) -> None:
+    configure(written)
+    with together():
+        log.info("a")
+        with together():
+            log.info("b")
+        log.info("c")
+    assert [line["event"] for line in written.lines] == ["a", "b", "c"]
 
 
 def test_lines_before_a_fault_are_not_lost(written: Written) -> None:

@@ -86,6 +86,7 @@ def insert_telling(connection: Connection, table: Table, rows: Sequence[Row], *t
 
     A row that is being written elsewhere at this moment is waited for, on both databases.
     """
+    _only_columns(table, rows)
     if connection.dialect.name != POSTGRESQL:
         converters = [_from_sqlite(column) for column in told]
         found = [row for result in _in_turns(connection, table, rows, *told, ignoring=True) for row in result]
@@ -123,11 +124,23 @@ def _filling(table: Table, dialect: str, names: tuple[str, ...]) -> Update:
 
 
 def _write(connection: Connection, table: Table, rows: Sequence[Row], *, ignoring: bool) -> None:
+    _only_columns(table, rows)
     if connection.dialect.name == POSTGRESQL:
         connection.execute(_insertion(table, ignoring=ignoring), _parameters(table, rows))
     else:
         for _ in _in_turns(connection, table, rows, ignoring=ignoring):
             pass
+
+
+def _only_columns(table: Table, rows: Sequence[Row]) -> None:
+    """Rows of one call are all alike."""
+    if rows and (unknown := rows[0].keys() - _names(table)):
+        raise AssertionError(f"{table.name} has no {', '.join(sorted(unknown))}")
+
+
+@cache
+def _names(table: Table) -> frozenset[str]:
+    return frozenset(table.c.keys())
 
 
 @cache

@@ -64,8 +64,9 @@ class UtcTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(self.impl_instance if dialect.name == POSTGRESQL else Text())
 
     def bind_processor(self, dialect: Dialect) -> Processor:
-        write = with_zone if dialect.name == POSTGRESQL else _as_text
-        return lambda moment: None if moment is None else write(moment)
+        if dialect.name == POSTGRESQL:
+            return lambda moment: None if moment is None else with_zone(moment)
+        return lambda moment: None if moment is None else _as_text(with_zone(moment).astimezone(UTC))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
         read = _in_utc if dialect.name == POSTGRESQL else datetime.fromisoformat
@@ -74,8 +75,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 @lru_cache(maxsize=1024)
 def _as_text(moment: datetime) -> str:
-    """Remembered: one moment stands in a dozen columns of what is written at once."""
-    return with_zone(moment).astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+    """Of a moment in UTC. Remembered: one stands in a dozen columns of what is written at once."""
+    return moment.isoformat(sep=" ", timespec="microseconds")
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -76,7 +76,9 @@ _COUNTED = (
 _MARK = select(_KEPT.c.hour, _KEPT.c.number).where(schema.figure_is_mark).order_by(_KEPT.c.hour.desc()).limit(1)
 _FIRST = select(_TRAIL.c.id, _TRAIL.c.at).where(_TRAIL.c.id >= bindparam("first")).order_by(_TRAIL.c.id).limit(1)
 _FIRST_LATER = _FIRST.where(_TRAIL.c.at >= bindparam("until", type_=_TRAIL.c.at.type))
-_LAST = select(func.coalesce(func.max(_TRAIL.c.id), 0))
+_LAST_BEFORE = select(func.max(_TRAIL.c.id)).where(
+    _TRAIL.c.id >= bindparam("first"), _TRAIL.c.at < bindparam("until", type_=_TRAIL.c.at.type)
+)
 
 
 class SqlFigures(Figures):
@@ -124,8 +126,12 @@ class SqlFigures(Figures):
             if end <= begin:
                 return 0
             rows = _counted(tx.connection, first, begin, end)
-            later = tx.connection.execute(_FIRST_LATER, {"first": first, "until": start_of(end)}).one_or_none()
-            next_first = later.id if later else tx.connection.execute(_LAST).scalar_one() + 1
+            # No further than what is counted: a line of a later hour may be committed at any moment, and behind others.
+            here = {"first": first, "until": start_of(end)}
+            last = tx.connection.execute(_LAST_BEFORE, here).scalar_one()
+            later = tx.connection.execute(_FIRST_LATER, here).one_or_none()
+            ends = [*([last + 1] if last is not None else []), *([later.id] if later else [])]
+            next_first = min(ends, default=first)
         names = ("hours", "hour", "kind", "method", "currency", "plan_code", "number", "amount")
         kept = [dict(zip(names, (1, *row), strict=True)) for row in rows]
         mark = dict(zip(names, (1, end - 1, "mark", "", "", "", next_first, 0), strict=True))

@@ -96,11 +96,12 @@ def together() -> Iterator[None]:
     """The lines of this thread in here go out as one piece: each writing lets go of Python, and has to wait until it
     gets it back."""
     held: list[tuple[TextIO, str]] = []
-    _HELD.lines = held
+    before = getattr(_HELD, "lines", None)
+    _HELD.lines = held if before is None else before
     try:
         yield
     finally:
-        _HELD.lines = None
+        _HELD.lines = before
         for file, lines in groupby(held, key=itemgetter(0)):
             _write_out(file, "".join([f"{line}\n" for _, line in lines]))
 
@@ -175,7 +176,8 @@ def _plainly(event: EventDict) -> EventDict:
 
 
 def _plain(value: object) -> str | float:
-    return value if isinstance(value, (int, float)) else _as_text(str(value))
+    # Their subclasses, which JSON's writer does not know, are written as they call themselves.
+    return value if isinstance(value, (int, float)) and type(value) in {int, float, bool} else _as_text(str(value))
 
 
 def _as_text(text: str) -> str:

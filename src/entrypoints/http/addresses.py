@@ -30,7 +30,7 @@ def require_network(request: Arriving, allowed: Sequence[Network], trusted: Sequ
     """Raises Forbidden where networks are named and the request comes from none of them."""
     if not allowed:
         return
-    client = request.scope["client"]
+    client = request.scope.get("client")
     peer = client[0] if client else None
     address = caller_address(peer, ",".join(all_of(request, b"x-forwarded-for")), trusted)
     if address is None or not any(address in network for network in allowed):

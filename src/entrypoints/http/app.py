@@ -88,6 +88,7 @@ def create_app(container: Container) -> ASGIApp:
             with stopping.tells(feed_desk.close_from_any_thread):
                 yield
         finally:
+            gc.unfreeze()
             feed_desk.end()
             for bot in container.listeners().values():
                 await asyncio.to_thread(bot.close)
