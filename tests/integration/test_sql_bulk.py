@@ -41,7 +41,6 @@ def test_all_rows_come_back_in_their_order_and_as_they_were(engine: Engine, coun
 
 
 def test_of_rows_that_are_there_already_only_the_new_ones_are_told(engine: Engine) -> None:
-    asked = (_TABLE.c.attempts, _TABLE.c.problem, _TABLE.c.due_at)
     with engine.begin() as connection:
         insert_new(connection, _TABLE, rows(1, 70))
         told = insert_telling(
