@@ -127,15 +127,16 @@ def test_a_long_silence_is_passed_over_at_once(shop: Service, figures: SqlFigure
     assert told(figures.between(later, later + 1, each=1))[later, Kind.PAYMENT] == (1, 1250)
 
 
-@pytest.mark.parametrize("late", [1, 3], ids=["between the others", "while it is summed up"])
+@pytest.mark.parametrize("late", ["", "before_cursor_execute", "after_cursor_execute"])
 def test_a_line_that_is_committed_late_is_counted_in_its_hour(
-    shop: Service, figures: SqlFigures, engine: Engine, late: int
+    shop: Service, figures: SqlFigures, engine: Engine, late: str
 ) -> None:
-    """Ids are given out while transactions are under way, and become visible in another order."""
+    """Ids are given out while transactions are under way, and become visible in another order; or while it is summed
+    up, right before or after the last line is looked for."""
     noon = hour_of(NOON)
     sell(shop, 1)
     numbers = [next_id(engine) + n for n in range(4)]
-    if late == 1:
+    if not late:
         note_issued(engine, numbers[2], NOON + HOUR)
         assert figures.sum_up(noon + 1) == 1
         note_issued(engine, numbers[1], NOON + HOUR)
@@ -148,11 +149,11 @@ def test_a_line_that_is_committed_late_is_counted_in_its_hour(
                 note_issued(engine, numbers[2], NOON + HOUR)
 
         struck: list[str] = []
-        event.listen(Engine, "before_cursor_execute", commit_another)
+        event.listen(Engine, late, commit_another)
         try:
             assert figures.sum_up(noon + 1) == 1
         finally:
-            event.remove(Engine, "before_cursor_execute", commit_another)
+            event.remove(Engine, late, commit_another)
         assert struck
     assert told(figures.between(noon + 1, noon + 2, each=1))[noon + 1, Kind.INVOICE] == (2, 0)
     assert figures.sum_up(noon + 2) == 1

@@ -76,9 +76,8 @@ _COUNTED = (
 _MARK = select(_KEPT.c.hour, _KEPT.c.number).where(schema.figure_is_mark).order_by(_KEPT.c.hour.desc()).limit(1)
 _FIRST = select(_TRAIL.c.id, _TRAIL.c.at).where(_TRAIL.c.id >= bindparam("first")).order_by(_TRAIL.c.id).limit(1)
 _FIRST_LATER = _FIRST.where(_TRAIL.c.at >= bindparam("until", type_=_TRAIL.c.at.type))
-_LAST_BEFORE = select(func.max(_TRAIL.c.id)).where(
-    _TRAIL.c.id >= bindparam("first"), _TRAIL.c.at < bindparam("until", type_=_TRAIL.c.at.type)
-)
+_LAST = select(func.max(_TRAIL.c.id))
+_LAST_BEFORE = _LAST.where(_TRAIL.c.id < bindparam("later"))
 
 
 class SqlFigures(Figures):
@@ -126,12 +125,13 @@ class SqlFigures(Figures):
             if end <= begin:
                 return 0
             rows = _counted(tx.connection, first, begin, end)
-            # No further than what is counted: a line of a later hour may be committed at any moment, and behind others.
-            here = {"first": first, "until": start_of(end)}
-            last = tx.connection.execute(_LAST_BEFORE, here).scalar_one()
-            later = tx.connection.execute(_FIRST_LATER, here).one_or_none()
-            ends = [*([last + 1] if last is not None else []), *([later.id] if later else [])]
-            next_first = min(ends, default=first)
+            # Lines of a later hour may be committed at any moment, also before others of theirs: so the last line comes
+            # before the first later one, and where there is one, all behind the line before it are looked at again.
+            last = tx.connection.execute(_LAST).scalar_one()
+            later = tx.connection.execute(_FIRST_LATER, {"first": first, "until": start_of(end)}).one_or_none()
+            if later:
+                last = tx.connection.execute(_LAST_BEFORE, {"later": later.id}).scalar_one()
+            next_first = max(first, (last or 0) + 1)
         names = ("hours", "hour", "kind", "method", "currency", "plan_code", "number", "amount")
         kept = [dict(zip(names, (1, *row), strict=True)) for row in rows]
         mark = dict(zip(names, (1, end - 1, "mark", "", "", "", next_first, 0), strict=True))
