@@ -47,8 +47,6 @@ class TelegramCharge:
     approved: bool
     method: Method
     given_back_at: datetime | None = None
-    asked_in_vain: bool = False
-    """We were told to give it back, and whoever told us may not know that we did."""
 
 
 @dataclass(slots=True)
@@ -73,6 +71,8 @@ class Telegram:
     received: dict[UserId, list[tuple[int, str]]] = field(default_factory=dict)
     """The letters that each user got: their numbers and what they are."""
     blocked: set[UserId] = field(default_factory=set)
+    asked_in_vain: set[str] = field(default_factory=set)
+    """Charges that somebody wanted given back and got no answer about, until the ledger tells how they stand."""
     violations: list[str] = field(default_factory=list)
     webhook: Webhook | None = None
     down_until: Callable[[], datetime | None] = lambda: None
@@ -211,7 +211,7 @@ class Telegram:
                 self.world.wait((back - self.world.now).total_seconds() + random.uniform(*LONGEST_S))
                 continue
             latency_s = random.uniform(*LATENCY_S)
-            if self.weather.happens("an update delivered twice at once", 0.3, random):
+            if self.weather.happens("an update delivered twice at once", 0.4, random):
                 self._twin(update, latency_s)
             if self._post(update.body, latency_s) == 200:
                 if self.weather.happens("an update delivered again", 0.3, random):
@@ -223,9 +223,9 @@ class Telegram:
         self.world.tell("telegram", "update expired", update=update.id)
 
     def _twin(self, update: _Update, latency_s: float) -> None:
-        """The same again, on its way at the same time; half of them in step, one overtaking the other on the way."""
+        """The same again, on its way at the same time; most of them in step, one overtaking the other on the way."""
         random = self.world.random("deliveries")
-        apart_s = random.choice((0.0, random.uniform(*LATENCY_S)))
+        apart_s = random.choice((0.0, 0.0, random.uniform(*LATENCY_S)))
         if not apart_s:
             at = random.randrange(1, POINTS_OF_AN_UPDATE)
             self.world.after(latency_s, lambda: self.world.strike_within(at))
@@ -269,10 +269,12 @@ class Telegram:
 
     def ledger_page(self, offset: int) -> LedgerPage:
         chosen = tuple(self.lines[offset : offset + PAGE])
-        for entry in chosen:
-            if entry.stars < 0 and entry.content:
-                self.charges[entry.content.charge_id].asked_in_vain = False
-        return LedgerPage(entries=chosen, next_from=offset + PAGE if len(chosen) == PAGE else None)
+        next_from = offset + PAGE if len(chosen) == PAGE else None
+        told: set[str] = {entry.content.charge_id for entry in chosen if entry.stars < 0 and entry.content}
+        if next_from is None:
+            told |= {id for id in self.asked_in_vain if self.charges[id].given_back_at is None}
+        self.asked_in_vain -= told
+        return LedgerPage(entries=chosen, next_from=next_from)
 
     def balance(self) -> int:
         return sum(entry.stars for entry in self.lines)
@@ -283,15 +285,14 @@ class Telegram:
             return Rejected(problem="400 CHARGE_NOT_FOUND")
         if charge.given_back_at is None:
             self.give_back(charge)
-        elif charge.asked_in_vain:
+        elif charge_id in self.asked_in_vain:
             self.violations.append(f"8: a refund of {charge_id} was asked for again, and nobody had looked")
         return GivenBack()  # also where it answers CHARGE_ALREADY_REFUNDED
 
     def forget_who_asked(self) -> None:
         """That a refund was asked for in vain was lost with the last commits, so that nobody can know that they must
         look; money goes back once all the same."""
-        for charge in self.charges.values():
-            charge.asked_in_vain = False
+        self.asked_in_vain.clear()
 
     def _enter(self, charge: TelegramCharge, *, incoming: bool) -> None:
         partner: dict[str, Any] = {"type": "user", "transaction_type": "invoice_payment", "user": _person(charge.payer)}

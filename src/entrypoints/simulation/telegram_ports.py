@@ -79,6 +79,6 @@ class SimulatedStarRefunder(Refunder):
                 lost=REFUNDS_LOST,
             )
         except TimedOut as problem:
-            if known := self.telegram.charges.get(charge.charge_id):
-                known.asked_in_vain = True
+            if charge.charge_id in self.telegram.charges:
+                self.telegram.asked_in_vain.add(charge.charge_id)
             return TryLater(problem=str(problem))

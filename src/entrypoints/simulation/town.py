@@ -82,11 +82,16 @@ class Town:
     # How one reaches the service --------------------------------------------------------------------------------------
 
     def on_any(self, name: str, ask: Callable[[Service], Answer]) -> Answer:
-        """Asked of some process. Raises Lost where there is none, or it dies over it."""
+        """Asked of some process, half the time of one with the least to do. Raises Lost where there is none, or it
+        dies over it."""
         alive = [service for service in self.services if service.alive]
         if not alive:
             raise Lost(name)
-        service = self.world.random("routing").choice(alive)
+        random = self.world.random("routing")
+        if random.random() < 0.5:
+            least = min(len(service.tasks) for service in alive)
+            alive = [service for service in alive if len(service.tasks) == least]
+        service = random.choice(alive)
         return self.world.call(name, lambda: ask(service), service)
 
     def later(self, seconds: float, name: str, act: Callable[[], None]) -> None:
