@@ -46,16 +46,21 @@ def asked(server: machine.Server, requests: Sequence[bytes]) -> Callable[[int], 
 
 def checks(stage: Stage, figures: Figures, count: int) -> None:
     some = [load.get(f"/users/{1 + n % stage.peers.holders}/features/signals") for n in range(count // 8)]
-    bare, on_postgres, on_sqlite, orm = in_turns(
+    bare, on_postgres, on_sqlite, beside_letters, orm = in_turns(
         figures,
         {
             "bare Litestar GET": asked(stage.bare, [load.get("/check")] * count),
-            "check on PostgreSQL": asked(stage.on_postgres.server, stage.on_postgres.stock.checks(count)),
-            "check on SQLite": asked(stage.on_sqlite.server, stage.on_sqlite.stock.checks(count)),
+            "check on PostgreSQL": _checked(stage.on_postgres, count),
+            "check on SQLite": _checked(stage.on_sqlite, count),
+            "check on PostgreSQL, letters carried meanwhile": _checked(stage.selling_on_postgres, count),
             "check by FastAPI and the ORM": asked(stage.fastapi, some),
         },
     )
-    for name, found, least in (("PostgreSQL", on_postgres, 0.6), ("SQLite", on_sqlite, 0.8)):
+    for name, found, least in (
+        ("PostgreSQL", on_postgres, 0.6),
+        ("SQLite", on_sqlite, 0.8),
+        ("PostgreSQL, letters carried meanwhile,", beside_letters, 0.0),
+    ):
         figures.ratio(Target(f"check on {name} / bare Litestar GET", least=least), found.per_second / bare.per_second)
     figures.ratio(Target("check by FastAPI and the ORM / bare Litestar GET"), orm.per_second / bare.per_second)
 
@@ -84,7 +89,7 @@ def payments(stage: Stage, figures: Figures, count: int) -> None:
     ours, orm, driver, alone = in_turns(
         figures,
         {
-            "payment on PostgreSQL": _paid(stage.on_postgres, count),
+            "payment on PostgreSQL": _paid(stage.selling_on_postgres, count),
             "payment by aiogram and the ORM": asked(stage.aiogram_orm, stage.peers.payments(count // 8)),
             "payment by aiogram and asyncpg": asked(stage.aiogram_asyncpg, stage.peers.payments(count // 3)),
             "payment by pgbench": by_pgbench,
@@ -103,7 +108,7 @@ def payments_on_sqlite(stage: Stage, figures: Figures, count: int) -> None:
 
     ours, alone = in_turns(
         figures,
-        {"payment on SQLite": _paid(stage.on_sqlite, count), "payment by sqlite3, a commit each": by_sqlite},
+        {"payment on SQLite": _paid(stage.selling_on_sqlite, count), "payment by sqlite3, a commit each": by_sqlite},
     )
     figures.ratio(Target("payment on SQLite / sqlite3, a commit each", least=1.5), ours.per_second / alone.per_second)
 
@@ -115,8 +120,8 @@ def growth(stage: Stage, figures: Figures, count: int) -> None:
         "payment": Stock.payments,
     }
     pairs = (
-        ("PostgreSQL", stage.on_postgres, stage.grown_postgres),
-        ("SQLite", stage.on_sqlite, stage.grown_sqlite),
+        ("PostgreSQL", stage.selling_on_postgres, stage.grown_postgres),
+        ("SQLite", stage.selling_on_sqlite, stage.grown_sqlite),
     )
     for name, small, large in pairs:
         for kind, build in kinds.items():
@@ -141,6 +146,10 @@ def starting(figures: Figures) -> None:
             subprocess.run([machine.INSTALLED, "-c", command], check=True, capture_output=True)
             times[name].append(time.perf_counter() - began)
     figures.ratio(Target("time of tollgram --help / bare Python", most=5), min(times["help"]) / min(times["python"]))
+
+
+def _checked(ours: Ours, count: int) -> Callable[[int], load.Measured]:
+    return asked(ours.server, ours.stock.checks(count))
 
 
 def _paid(ours: Ours, count: int) -> Callable[[int], load.Measured]:
@@ -181,7 +190,7 @@ def main() -> None:
             growth(stage, figures, count // 2)
             starting(figures)
         figures.ratio(Target("memory of a worker that has just started, MB", most=110), stage.idle_worker_mb)
-        figures.ratio(Target("memory of a worker after all of this, MB"), stage.on_postgres.server.memory_mb())
+        figures.ratio(Target("memory of a worker after all of this, MB"), stage.selling_on_postgres.server.memory_mb())
     table = figures.markdown(f"Taken on {datetime.now(UTC):%d %B %Y}, {machine.described()}, SQLite and PostgreSQL")
     sys.stdout.write(table)
     if given.write:

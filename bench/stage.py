@@ -30,6 +30,10 @@ class Stage:
     bare: Server
     on_postgres: Ours
     on_sqlite: Ours
+    """These two are only asked: they have no letters to carry."""
+    selling_on_postgres: Ours
+    selling_on_sqlite: Ours
+    """With thousands of letters, which go on being carried whatever is measured."""
     grown_postgres: Ours
     grown_sqlite: Ours
     aiogram_orm: Server
@@ -89,6 +93,8 @@ def prepared(*, buyers: int, grown: int) -> Iterator[Stage]:
             bare=stack.enter_context(served("bench.peers.bare:app", {}, server_core, "/check")),
             on_postgres=on_postgres,
             on_sqlite=ours(in_sqlite("ours")),
+            selling_on_postgres=ours(in_postgres()),
+            selling_on_sqlite=ours(in_sqlite("selling")),
             grown_postgres=ours(grown_postgres.result()),
             grown_sqlite=ours(grown_sqlite.result()),
             aiogram_orm=bot("aiogram_orm", peers),

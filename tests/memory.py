@@ -611,9 +611,9 @@ class MemoryInbox(Inbox):
         if waiting := self._waiting(kept):
             self.state.inbox[kept.report] = replace(waiting, done_at=now, outcome=outcome, claimed_until=None)
 
-    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, forgiven: int = 0) -> None:
         if waiting := self._waiting(kept):
-            tried = waiting.kept if counted else replace(waiting.kept, attempts=waiting.kept.attempts - 1)
+            tried = replace(waiting.kept, attempts=max(0, waiting.kept.attempts - forgiven))
             self.state.inbox[kept.report] = replace(
                 waiting, kept=tried, due_at=due_at, problem=problem, claimed_until=None
             )

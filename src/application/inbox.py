@@ -61,7 +61,8 @@ class KeepReport:
 class WorkInbox:
     """Deal with the report that has been due longest. Each is taken up by one process at a time.
 
-    What is nobody's fault but that of a database or a provider which is away does not count against the report.
+    What is nobody's fault but that of a database or a provider which is away does not count against the report. That a
+    provider is away shows, too, that the report does no harm until there: whoever died over it died of something else.
     """
 
     work: UnitOfWork
@@ -86,8 +87,10 @@ class WorkInbox:
             return
         try:
             outcome = self._ask(kept.report, self.intake.take)
-        except (Unavailable, ProviderUnavailable) as away:
-            self._put_off(kept, away)
+        except ProviderUnavailable as away:
+            self._put_off(kept, away, forgiven=kept.attempts)
+        except Unavailable as away:
+            self._put_off(kept, away, forgiven=1)
         except Exception as fault:  # ours: a bug, or a report that nobody has thought of
             if kept.attempts < MOST_ATTEMPTS:
                 self._retry(kept, fault)
@@ -104,7 +107,7 @@ class WorkInbox:
         try:
             outcome = self._ask(kept.report, self.intake.quarantine)
         except (Unavailable, ProviderUnavailable) as away:
-            self._put_off(kept, away)
+            self._put_off(kept, away, forgiven=1)
         except Exception as another:
             self._give_up(kept, f"{problem}; {_in_words(another)}", another)
         else:
@@ -133,7 +136,7 @@ class WorkInbox:
             tx.inbox.retry(kept, self.clock.now() + pause(kept.attempts), problem)
         self._tell_of_retry(kept, problem, kept.attempts, fault)
 
-    def _put_off(self, kept: KeptReport, away: Away) -> None:
+    def _put_off(self, kept: KeptReport, away: Away, *, forgiven: int) -> None:
         """Raises it where it is the database's: then nothing else would work either."""
         with self.work.begin() as tx:
             now = self.clock.now()
@@ -141,11 +144,11 @@ class WorkInbox:
             if waited <= ASKED_FOR:
                 # As long again as it has waited.
                 after = min(max(waited, FIRST_PAUSE), LONGEST_PAUSE)
-                tx.inbox.retry(kept, now + after, str(away), counted=False)
+                tx.inbox.retry(kept, now + after, str(away), forgiven=forgiven)
         if waited > ASKED_FOR:
             self._give_up(kept, str(away), None)
         else:
-            self._tell_of_retry(kept, str(away), kept.attempts - 1, None)
+            self._tell_of_retry(kept, str(away), kept.attempts - forgiven, None)
         if isinstance(away, Unavailable):
             raise away
 

@@ -37,9 +37,9 @@ def claim(work: UnitOfWork, at: timedelta = timedelta(0), at_most: int = 10) -> 
         return list(tx.inbox.claim(NOON + at, at_most=at_most, lease=LEASE))
 
 
-def put_off(work: UnitOfWork, kept: KeptReport, until: timedelta, *, counted: bool = True) -> None:
+def put_off(work: UnitOfWork, kept: KeptReport, until: timedelta, *, forgiven: int = 0) -> None:
     with work.begin() as tx:
-        tx.inbox.retry(kept, NOON + until, "later", counted=counted)
+        tx.inbox.retry(kept, NOON + until, "later", forgiven=forgiven)
 
 
 def test_a_report_of_stripe_s_which_has_no_bot_comes_back_as_it_was(work: UnitOfWork) -> None:
@@ -65,11 +65,19 @@ def test_a_try_that_was_nobodys_fault_does_not_count(work: UnitOfWork) -> None:
     for _ in range(3):
         [kept] = claim(work)
         assert kept.attempts == 1
-        put_off(work, kept, timedelta(0), counted=False)
+        put_off(work, kept, timedelta(0), forgiven=1)
     [kept] = claim(work)
     put_off(work, kept, timedelta(0))
 
     assert [kept.attempts for kept in claim(work)] == [2]
+
+
+def test_all_tries_until_now_may_be_forgiven_and_no_more_than_all(work: UnitOfWork) -> None:
+    keep(work, report())
+    _, _, [third] = [claim(work, number * 2 * LEASE) for number in range(3)]
+    put_off(work, third, timedelta(0), forgiven=4)
+
+    assert [kept.attempts for kept in claim(work, 6 * LEASE)] == [1]
 
 
 def test_what_is_due_again_counts_as_new_from_then_on(work: UnitOfWork) -> None:

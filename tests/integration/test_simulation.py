@@ -42,7 +42,7 @@ def test_five_hundred_storms_and_a_crash_at_every_point_break_no_promise(report:
     assert "Violations: 0\n" in report
 
 
-@pytest.mark.parametrize("seed", ["1004", "1415", "3359", "3440", "3625", "3894", "5623", "5687", "6029"])
+@pytest.mark.parametrize("seed", ["1004", "1415", "3359", "3440", "3625", "3894", "5623", "5687", "6029", "7789"])
 def test_a_storm_beyond_them_that_once_broke_a_promise_breaks_none(seed: str) -> None:
     told = simulate("--seed", seed)
     assert told.returncode == 0, told.stdout

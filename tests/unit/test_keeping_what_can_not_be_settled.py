@@ -251,6 +251,39 @@ def test_what_was_nobodys_fault_leaves_every_attempt_to_what_comes_after(away: E
     assert kept(service).outcome == "done"
 
 
+def test_processes_that_die_while_a_provider_is_away_do_not_die_of_the_report() -> None:
+    service = Service()
+    service.intake.faults.extend([AWAY] * 3)
+    keep(service)
+    for _ in range(3):
+        for _ in range(MOST_ATTEMPTS - 1):
+            die_over_it(service)
+        service.work_inbox()
+        service.clock.pass_by(LEASE)
+    for _ in range(MOST_ATTEMPTS - 1):
+        die_over_it(service)
+
+    service.work_inbox()
+
+    assert kept(service).outcome == "done"
+
+
+def test_processes_that_die_while_the_database_comes_and_goes_may_die_of_the_report() -> None:
+    service = Service()
+    service.intake.faults.append(Unavailable("The database does not answer."))
+    keep(service)
+    for _ in range(MOST_ATTEMPTS - 1):
+        die_over_it(service)
+    with suppress(Unavailable):
+        service.work_inbox()
+    service.clock.pass_by(LEASE)
+    die_over_it(service)
+
+    service.work_inbox()
+
+    assert kept(service).outcome == "quarantined"
+
+
 def test_a_provider_that_stays_away_for_good_is_a_matter_for_a_person() -> None:
     service = Service()
     service.intake.faults.extend([AWAY] * 2)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, update
+from sqlalchemy import Connection, Integer, and_, bindparam, case, update
 
 from adapters.sql import schema
 from adapters.sql.bulk import any_of, insert_telling
@@ -20,6 +20,7 @@ _KNOWN = and_(schema.report_waits, _TABLE.c.source.in_([source.value for source 
 _CLAIMS = Claims(_TABLE, waits=_KNOWN, oldest=[_TABLE.c.due_at, _TABLE.c.id])
 _ONE = (_TABLE.c.id == bindparam("of"), schema.report_waits)
 _DONE = update(_TABLE).where(*_ONE).values(done_at=bindparam("now"), outcome=bindparam("how"), claimed_until=None)
+_FORGIVEN = bindparam("forgiven", type_=Integer())
 _RETRY = (
     update(_TABLE)
     .where(*_ONE)
@@ -27,7 +28,7 @@ _RETRY = (
         due_at=bindparam("due"),
         claimed_until=None,
         problem=bindparam("why"),
-        attempts=_TABLE.c.attempts - bindparam("uncounted"),
+        attempts=case((_TABLE.c.attempts > _FORGIVEN, _TABLE.c.attempts - _FORGIVEN), else_=0),
     )
 )
 _GIVE_UP = (
@@ -90,9 +91,8 @@ class SqlInbox(Inbox):
     def done(self, kept: KeptReport, outcome: str, now: datetime) -> None:
         self._connection.execute(_DONE, {"of": kept.id, "now": now, "how": outcome})
 
-    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
-        uncounted = 0 if counted else 1
-        self._connection.execute(_RETRY, {"of": kept.id, "due": due_at, "why": problem, "uncounted": uncounted})
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, forgiven: int = 0) -> None:
+        self._connection.execute(_RETRY, {"of": kept.id, "due": due_at, "why": problem, "forgiven": forgiven})
 
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
         self._connection.execute(_GIVE_UP, {"of": kept.id, "now": now, "why": problem})

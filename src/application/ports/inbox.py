@@ -62,8 +62,8 @@ class Inbox(Protocol):
     def done(self, kept: KeptReport, outcome: str, now: datetime) -> None: ...
 
     @abstractmethod
-    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
-        """Let go of it; it is due again at that time. What was not its own fault does not count as an attempt."""
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, forgiven: int = 0) -> None:
+        """Let go of it; it is due again at that time. So many of its attempts are `forgiven`, and don't count."""
 
     @abstractmethod
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:

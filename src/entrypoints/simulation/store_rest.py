@@ -89,9 +89,9 @@ class StoreInbox(Port, Inbox):
         self._s.statement("inbox.done")
         self._change(kept, lambda row: row._replace(done_at=now, outcome=outcome, claimed_until=None))
 
-    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, counted: bool = True) -> None:
+    def retry(self, kept: KeptReport, due_at: datetime, problem: str, *, forgiven: int = 0) -> None:
         self._s.statement("inbox.retry")
-        self._change(kept, lambda row: _put_off(row, due_at, problem, counted=counted))
+        self._change(kept, lambda row: _put_off(row, due_at, problem, forgiven))
 
     def give_up(self, kept: KeptReport, now: datetime, problem: str) -> None:
         self._s.statement("inbox.give_up")
@@ -113,8 +113,8 @@ class StoreInbox(Port, Inbox):
         self._s.change(self._t.inbox, kept.id, lambda row: how(row) if row.waits else None)
 
 
-def _put_off(row: ReportRow, due_at: datetime, problem: str, *, counted: bool) -> ReportRow:
-    kept = row.kept if counted else replace(row.kept, attempts=row.kept.attempts - 1)
+def _put_off(row: ReportRow, due_at: datetime, problem: str, forgiven: int) -> ReportRow:
+    kept = replace(row.kept, attempts=max(0, row.kept.attempts - forgiven))
     return row._replace(kept=kept, due_at=due_at, problem=problem, claimed_until=None)
 
 
