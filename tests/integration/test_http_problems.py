@@ -188,6 +188,7 @@ def test_an_unknown_bot_is_not_found(service: Service) -> None:
         pytest.param({"plan_code": "gold_1m", "method": True}, {"/method"}, id="true"),
         pytest.param({"plan_code": "gold_1m", "amount": 1}, {"/amount"}, id="a field that there is not"),
         pytest.param({"plan_code": "gold_1m", "Plan_Code": "x"}, {"/Plan_Code"}, id="a field in other letters"),
+        pytest.param({"plan_code": "gold_1m", "\ud800": 1}, {"/\\ud800"}, id="a field that no text can name"),
         pytest.param(
             {"plan_code": 1, "method": "cash", "bot": "", "price": 1, "user_id": 7},
             {"/plan_code", "/method", "/bot", "/price", "/user_id"},
@@ -199,7 +200,8 @@ def test_a_body_is_told_all_its_mistakes_each_with_its_place(
     service: Service, ada: int, body: Json, mistakes: set[str]
 ) -> None:
     with service.as_user(ada) as client:
-        problem = assert_problem(client.post(SEND_INVOICE, json=body), "invalid_request")
+        answer = client.post(SEND_INVOICE, content=json.dumps(body), headers={"Content-Type": "application/json"})
+        problem = assert_problem(answer, "invalid_request")
 
     assert {error["pointer"] for error in problem["errors"]} == mistakes
     assert all(error["detail"] for error in problem["errors"])
@@ -217,6 +219,7 @@ def test_a_body_is_told_all_its_mistakes_each_with_its_place(
         pytest.param(b"null", "", id="null"),
         pytest.param(b'{"plan_code": NaN}', "", id="NaN"),
         pytest.param(b"\xff\xfe{}", "", id="not UTF-8"),
+        pytest.param('{"plan_code": "founder"}'.encode("utf-16"), "", id="UTF-16"),
         pytest.param(b"[" * 60_000, "", id="60 000 deep"),
         pytest.param(b'{"plan_code": "gold_1m", "plan_code": "founder"}', "/plan_code", id="a doubled key"),
     ],

@@ -5,6 +5,7 @@ And what stands in a request beside its body: numbers, times and keys, each refu
 
 import json
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 << 10
 MAX_LONG_BODY_BYTES = 1 << 20
+LONGEST_NAME_TOLD = 64
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
@@ -76,17 +78,17 @@ def decode(text: JsonText, shape: type[Body]) -> Body:
     for name, field in known.items():
         if name not in fields:
             if field.required:
-                mistakes.append(Mistake(f"/{name}", "is missing"))
+                mistakes.append(Mistake(_pointer(name), "is missing"))
             continue
         if not _is_text(fields[name]):
-            mistakes.append(Mistake(f"/{name}", "holds half of a surrogate pair, which is no text"))
+            mistakes.append(Mistake(_pointer(name), "holds half of a surrogate pair, which is no text"))
             continue
         try:
             values[field.name] = msgspec.convert(fields[name], field.type, strict=True)
         except msgspec.ValidationError as problem:
             mistakes.append(_mistake(name, str(problem)))
     unknown = [name for name in fields if name not in known]
-    mistakes += [Mistake(f"/{name[:64]}", f"is not known here; known are {', '.join(known)}") for name in unknown]
+    mistakes += [Mistake(_pointer(name), f"is not known here; known are {', '.join(known)}") for name in unknown]
     if mistakes:
         raise BadBody(mistakes)
     return shape(**values)
@@ -96,8 +98,15 @@ def _mistake(name: str, problem: str) -> Mistake:
     """With its place inside the field, where msgspec tells it: `$[3].user_id` is `/3/user_id`."""
     if told := _PLACE.fullmatch(problem):
         steps = "".join(f"/{index or field}" for index, field in _STEP.findall(told[2]))
-        return Mistake(f"/{name}{steps}", told[1])
-    return Mistake(f"/{name}", problem)
+        return Mistake(f"{_pointer(name)}{steps}", told[1])
+    return Mistake(_pointer(name), problem)
+
+
+def _pointer(name: str) -> str:
+    """To a field of the body (RFC 6901), whatever its sender calls it: half of a surrogate pair, which no answer can
+    hold, is written out."""
+    legible = name[:LONGEST_NAME_TOLD].encode("utf-8", "backslashreplace").decode()
+    return "/" + legible.replace("~", "~0").replace("/", "~1")
 
 
 def _is_text(value: Any) -> bool:
@@ -110,21 +119,30 @@ def _is_text(value: Any) -> bool:
 
 
 def _object(text: bytes) -> dict[str, Any]:
+    doubled: list[tuple[dict[str, Any], str]] = []
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        collected = dict(pairs)
+        if len(collected) != len(pairs):
+            times = Counter(name for name, _ in pairs)
+            doubled.extend((collected, name) for name, number in times.items() if number > 1)
+        return collected
+
     try:
-        decoded = json.loads(text, object_pairs_hook=_undoubled, parse_constant=_no_number)
+        # Decoded here: json.loads would take UTF-16 and half surrogates too. A mark of the byte order does no harm.
+        decoded = json.loads(text.decode("utf-8-sig"), object_pairs_hook=collect, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise BadBody([Mistake("", "is no JSON")]) from None
     if not isinstance(decoded, dict):
         raise BadBody([Mistake("", "must be a JSON object")])
+    if doubled:
+        raise BadBody([_twice(name, at_the_top=holder is decoded) for holder, name in doubled])
     return decoded
 
 
-def _undoubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    decoded = dict(pairs)
-    if len(decoded) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise BadBody([Mistake(f"/{name[:64]}", "is there twice") for name in decoded if names.count(name) > 1])
-    return decoded
+def _twice(name: str, *, at_the_top: bool) -> Mistake:
+    pointer = _pointer(name)
+    return Mistake(pointer, "is there twice") if at_the_top else Mistake("", f"holds {pointer[1:]} twice in one place")
 
 
 def _no_number(name: str) -> float:

@@ -31,6 +31,8 @@ STATUS = {
     "unavailable": 503,
 }
 MEDIA_TYPE = "application/problem+json"
+MOST_TOLD = 100
+"""Of the mistakes in one body, so that no answer is many times as long as what it answers."""
 log = structlog.get_logger("tollgram")
 
 _OF_THE_FRAMEWORK = {
@@ -61,13 +63,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BadBody(Refusal):
-    """A body that is no JSON object of the right shape, with every mistake in it."""
+    """A body that is no JSON object of the right shape, with every mistake in it, up to MOST_TOLD."""
 
     code = "invalid_request"
 
     def __init__(self, mistakes: list[Mistake]) -> None:
-        super().__init__("; ".join(f"{mistake.pointer or 'body'}: {mistake.detail}" for mistake in mistakes))
-        self.mistakes = mistakes
+        told, more = mistakes[:MOST_TOLD], len(mistakes[MOST_TOLD:])
+        words = [f"{mistake.pointer or 'body'}: {mistake.detail}" for mistake in told]
+        super().__init__("; ".join([*words, f"and {more} more"] if more else words))
+        self.mistakes = told
 
 
 class UnsupportedMediaType(Refusal):
