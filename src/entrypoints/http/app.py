@@ -36,6 +36,7 @@ from entrypoints.http.backstage import Backstage
 from entrypoints.http.bodies import json_text, long_json_text
 from entrypoints.http.counted import Counted
 from entrypoints.http.headers import Arriving
+from entrypoints.http.last_resort import LastResort
 from entrypoints.http.methods import Options
 from entrypoints.http.problems import fail, refuse, refuse_http
 from entrypoints.http.request_ids import RequestIds
@@ -155,7 +156,7 @@ def create_app(container: Container) -> ASGIApp:
         debug=False,
     )
     backstage = Backstage(Shortcuts(Options(app), _shortcuts(container)), container.settings().operator_networks)
-    counted = Counted(backstage, container.metrics())
+    counted = Counted(LastResort(backstage), container.metrics())
     return RequestIds(_traced(counted, container.tracing()))
 
 

@@ -98,6 +98,11 @@ class Told:
             log.error("request.failed", reason=error.code, problem=str(error), exc_info=error)
         return _told(error.code, str(error), mistakes, retry_after)
 
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """All of them, for an answer past the framework."""
+        given = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
+        return [*given, (b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(self.body)).encode())]
+
     def response(self) -> Response[bytes]:
         return Response(self.body, status_code=self.status, media_type=MEDIA_TYPE, headers=dict(self.headers))
 

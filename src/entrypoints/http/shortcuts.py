@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.http.headers import BareRequest
-from entrypoints.http.problems import MEDIA_TYPE, Told
+from entrypoints.http.problems import Told
 
 _PLAIN_HOST = re.compile(rb"[0-9A-Za-z.\-]+(:[0-9]{1,5})?")
 _JSON = (b"content-type", b"application/json")
@@ -47,15 +47,13 @@ class Shortcuts:
 
 
 async def _answer(shortcut: Shortcut, given: Sequence[str], request: BareRequest, send: Send) -> None:
-    status, headers = 200, [_JSON]
     try:
         body = await shortcut.answer(request, *given)
     except Exception as error:
         told = Told.of(error)
-        status, body = told.status, told.body
-        headers = [(name.lower().encode(), value.encode()) for name, value in told.headers.items()]
-        headers.append((b"content-type", MEDIA_TYPE.encode()))
-    headers.append((b"content-length", str(len(body)).encode()))
+        status, headers, body = told.status, told.raw_headers(), told.body
+    else:
+        status, headers = 200, [_JSON, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
