@@ -28,13 +28,13 @@ LOADED: Final = (
     "entrypoints.cli",
     "entrypoints.container",
     "entrypoints.http.app",
+    "entrypoints.http.connection",
     "entrypoints.http.server",
     "httptools",
     "httpx",
     "rich.progress",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
-    "uvicorn.protocols.http.httptools_impl",
 )
 LONGEST_REQUEST: Final = 1 << 20
 STARTS_WITHIN_S: Final = 120.0

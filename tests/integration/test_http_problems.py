@@ -6,6 +6,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPResponse
 
 import httpx
 import pytest
@@ -289,12 +290,35 @@ def test_every_answer_bears_a_request_id_and_a_callers_own_is_kept_where_it_is_h
         assert len(answered) == 1
 
 
-def test_two_lengths_or_none_that_is_a_number_are_refused_by_the_server(service: Service) -> None:
-    for lengths in ("Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: abc\r\n", "Content-Length: -1\r\n"):
-        request = f"POST /api/v1/telegram/webhook HTTP/1.1\r\nHost: x\r\n{lengths}\r\n12345"
-        with closing(socket.create_connection(("127.0.0.1", service.port), timeout=10)) as line:
-            line.sendall(request.encode())
-            assert line.recv(4096).startswith(b"HTTP/1.1 400 ")
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        pytest.param(
+            "POST /api/v1/telegram/webhook HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6", id="two lengths"
+        ),
+        pytest.param("POST /api/v1/telegram/webhook HTTP/1.1\r\nContent-Length: abc", id="a length in letters"),
+        pytest.param("POST /api/v1/telegram/webhook HTTP/1.1\r\nContent-Length: -1", id="less than nothing"),
+        pytest.param(
+            "POST /api/v1/telegram/webhook HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+            id="a length, and pieces",
+        ),
+        pytest.param("FETCH /health/live HTTP/1.1", id="a method that nobody knows"),
+        pytest.param("GET /health/live HTTP/9.9", id="another version"),
+        pytest.param("GET /health live HTTP/1.1", id="a space in the address"),
+        pytest.param("GET /health/live HTTP/1.1\r\nHeader", id="half a header"),
+        pytest.param("\x16\x03\x01\x02", id="TLS"),
+    ],
+)
+def test_what_is_no_http_is_an_invalid_request_too(service: Service, request_text: str) -> None:
+    with closing(socket.create_connection(("127.0.0.1", service.port), timeout=10)) as line:
+        line.sendall(f"{request_text}\r\nHost: x\r\n\r\n12345".encode("latin-1"))
+        with closing(HTTPResponse(line)) as came:
+            came.begin()
+            answer = httpx.Response(came.status, headers=came.getheaders(), content=came.read())
+        assert line.recv(1) == b""
+
+    assert_problem(answer, "invalid_request")
+    assert answer.headers["Connection"] == "close"
 
 
 def test_a_webhook_that_can_not_commit_asks_telegram_to_send_it_again(

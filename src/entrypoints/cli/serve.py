@@ -9,6 +9,7 @@ from entrypoints.cli.listening import make_room, require_free, stop_in_peace
 from entrypoints.settings import Settings
 
 APP = "entrypoints.http.server:app"
+CONNECTION = "entrypoints.http.connection:Connection"
 DRAIN_WITHIN_S = 20
 IDLE_CONNECTION_S = 75
 """Longer than whoever calls keeps an idle connection: none is closed under a call that has just begun."""
@@ -47,7 +48,7 @@ def _listen(settings: Settings, host: str, port: int, workers: int) -> None:
             host=host,
             port=port,
             workers=workers,
-            http="httptools",
+            http=CONNECTION,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -11,6 +11,10 @@ HEADER = b"x-request-id"
 _GOOD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
+def new_request_id() -> bytes:
+    return f"req_{random_hex(12)}".encode()
+
+
 class RequestIds:
     """Wraps the whole application, so that also an answer to no known address bears one.
 
@@ -25,7 +29,7 @@ class RequestIds:
             await self.app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        request_id = given if _GOOD.fullmatch(given) else f"req_{random_hex(12)}".encode()
+        request_id = given if _GOOD.fullmatch(given) else new_request_id()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
