@@ -117,7 +117,7 @@ class OpenCheckout:
             return None
         before, kept = known
         if before != _fingerprint(order):
-            raise IdempotencyMismatch("This Idempotency-Key came with another body before.")
+            raise IdempotencyMismatch("This Idempotency-Key came with another request before.")
         invoice = tx.invoices.of([kept.invoice_id])[kept.invoice_id]
         if kept.url or self.desk.clock.now() + SHORTEST_PAGE <= invoice.expires_at:
             return invoice

@@ -177,7 +177,7 @@ def _last_of(tx: Transaction, named: Entitlement) -> Entitlement:
 def _granted_before(tx: Transaction, kept: GrantKey, new: GrantKey) -> Entitlement:
     """As it stood when it was granted, whatever became of it since."""
     if kept.fingerprint != new.fingerprint:
-        raise IdempotencyMismatch("This Idempotency-Key came with another body before.")
+        raise IdempotencyMismatch("This Idempotency-Key came with another request before.")
     granted = tx.entitlements.get(kept.entitlement_id)
     if granted is None:
         raise AssertionError("a key is kept in the transaction of its grant")

@@ -7,20 +7,23 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 
 from domain.errors import InvalidRequest, TooLarge
-from entrypoints.http.headers import Arriving, one_of
+from entrypoints.http.headers import Arriving, all_of, one_of
 from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 << 10
 MAX_LONG_BODY_BYTES = 1 << 20
 LONGEST_NAME_TOLD = 64
+LONGEST_ID = 255
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+Choice = TypeVar("Choice", bound=StrEnum)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 _PLACE = re.compile(r"(.*) - at `\$(.+)`", re.DOTALL)
 _STEP = re.compile(r"\[(\d+)\]|\.(\w+)", re.ASCII)
@@ -165,6 +168,22 @@ def flag(text: str | None, name: str) -> bool:
     return text == "true"
 
 
+def choice(text: str | None, among: type[Choice], name: str) -> Choice | None:
+    """A word from the query, one of a few. Raises InvalidRequest, naming it and them."""
+    try:
+        return None if text is None else among(text)
+    except ValueError:
+        *words, last = among
+        raise InvalidRequest(f"{name} must be {', '.join(words)} or {last}.") from None
+
+
+def id_asked(text: str | None, name: str) -> str | None:
+    """From the query; nobody need have it. Raises InvalidRequest, naming it, where nobody can."""
+    if text is not None and not 1 <= len(text) <= LONGEST_ID:
+        raise InvalidRequest(f"{name} must have 1 to {LONGEST_ID} characters.")
+    return text
+
+
 def moment(text: str) -> datetime:
     """An RFC 3339 time with its zone, in UTC. Raises ValueError."""
     # A space is what a query makes of a plus that was not escaped.
@@ -187,7 +206,9 @@ def moment_asked(text: str | None, name: str) -> datetime | None:
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
     """The caller's own key of this request. Raises InvalidRequest."""
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidRequest("Idempotency-Key must be 1-255 printable characters.")
-    return key
+    keys = all_of(request, b"idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise InvalidRequest("Idempotency-Key must be one of 1 to 255 printable characters of ASCII, without spaces.")
+    return keys[0]

@@ -16,6 +16,8 @@ from entrypoints.http.headers import Arriving, all_of
 REMEMBERED_FOR = timedelta(seconds=10)
 """No longer, so that a key that is taken out of use is soon believed no more."""
 MOST_REMEMBERED = 1024
+OF_USERS = "a Bearer token, or a Mini App's init data (tma)"
+OF_SERVICES = "a Bearer token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,12 @@ class Callers:
 
     def user(self, request: Arriving) -> UserId:
         """The Telegram user who asks. Raises Unauthenticated."""
-        scheme, credentials = self._credentials(request)
+        scheme, credentials = _credentials(request, OF_USERS)
         if scheme == "tma":
             return verify_init_data(credentials, self.bot_tokens, self.clock.now()).user_id
         if scheme == "bearer":
             return self.tokens.verify(credentials, self.clock.now()).user_id()
-        raise Unauthenticated("Authorization must be a Bearer token or a Mini App's init data (tma).")
+        raise Unauthenticated(f"Authorization must be {OF_USERS}.")
 
     def service(self, request: Arriving, scope: str) -> str:
         """The service that asks, by its subject. Raises Unauthenticated, or Forbidden without that scope."""
@@ -63,17 +65,18 @@ class Callers:
         return token if fresh else None
 
     def _bearer(self, request: Arriving) -> str:
-        scheme, credentials = self._credentials(request)
+        scheme, credentials = _credentials(request, OF_SERVICES)
         if scheme != "bearer":
-            raise Unauthenticated("Authorization must be a Bearer token.")
+            raise Unauthenticated(f"Authorization must be {OF_SERVICES}.")
         return credentials
 
-    def _credentials(self, request: Arriving) -> tuple[str, str]:
-        presented = all_of(request, b"authorization")
-        if len(presented) != 1:
-            raise Unauthenticated("An Authorization header is needed: a Bearer token, or a Mini App's init data (tma).")
-        scheme, _, credentials = presented[0].partition(" ")
-        return scheme.lower(), credentials.strip()
+
+def _credentials(request: Arriving, wanted: str) -> tuple[str, str]:
+    presented = all_of(request, b"authorization")
+    if len(presented) != 1:
+        raise Unauthenticated(f"One Authorization header is needed: {wanted}.")
+    scheme, _, credentials = presented[0].partition(" ")
+    return scheme.lower(), credentials.strip()
 
 
 def _entitled(token: Token, scope: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from litestar.response import Stream
 
 from application.ports.pages import Page
-from domain.errors import InvalidRequest
+from entrypoints.http.bodies import choice
 
 EXPORT_PAGE: Final = 500
 
@@ -36,10 +36,7 @@ _FORMULA = re.compile(r"""(^|[;,|\t\r\n])(["' ]*)(?=[=+\-@\t\r\uFF1D\uFF0B\uFF0D
 
 def form_of(text: str | None) -> Form:
     """CSV, unless something else is asked for. Raises InvalidRequest."""
-    try:
-        return Form.CSV if text is None else Form(text)
-    except ValueError:
-        raise InvalidRequest("format must be csv or jsonl.") from None
+    return choice(text, Form, "format") or Form.CSV
 
 
 def export(name: str, shape: type[msgspec.Struct], find: Find, form: Form) -> Stream:

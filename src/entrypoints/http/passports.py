@@ -16,9 +16,10 @@ from adapters.passports.key_file import PassportKeyFile
 from adapters.passports.key_set import KEPT_BY_OTHERS
 from application.passports import IssuePassport, ListRevocations
 from application.ports.surroundings import Clock
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import NotFound
 from domain.ids import UserId
 from domain.passport import Revocations
+from entrypoints.http.bodies import moment_asked
 from entrypoints.http.callers import Callers
 from entrypoints.http.checks import READ, user_id_of
 from entrypoints.http.handed import Handed
@@ -97,7 +98,8 @@ def show_keys(passport_desk: Handed[PassportDesk | None]) -> Response[PublicKeys
 
 @get("/.well-known/revocations", sync_to_thread=True)
 def show_revocations(request: AnyRequest, passport_desk: Handed[PassportDesk | None]) -> Response[RevocationsShape]:
-    listed, token = _set_up(passport_desk).list_revocations(_since(request.query_params.get("since")))
+    since = moment_asked(request.query_params.get("since"), "since")
+    listed, token = _set_up(passport_desk).list_revocations(since)
     return Response(RevocationsShape(revocations=token, expires_at=listed.expires_at), headers=_OF_THE_LIST)
 
 
@@ -113,16 +115,3 @@ def _set_up(passport_desk: PassportDesk | None) -> PassportDesk:
     if passport_desk is None:
         raise NotFound("Passports are not set up here.")
     return passport_desk
-
-
-def _since(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        # A space is what a query makes of a plus that was not escaped.
-        moment = msgspec.convert(text.replace(" ", "+"), datetime)
-    except msgspec.ValidationError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidRequest("since must be a time with its zone, as RFC 3339 writes it.")
-    return moment

@@ -1,7 +1,6 @@
 """What other services call to see payments and the audit trail: page by page, or all of it as a file."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from litestar import Request, get
 from litestar.response import Stream
@@ -11,10 +10,9 @@ from application.ports.pages import Page
 from application.ports.payments import PaymentFilter
 from application.ports.trail import TrailFilter
 from domain.catalog import Method
-from domain.errors import InvalidRequest
-from domain.ids import ChargeId, InvoiceId, PlanCode
+from domain.ids import ChargeId, InvoiceId, PlanCode, UserId
 from domain.payment import PaymentStatus
-from entrypoints.http.bodies import bounded, moment
+from entrypoints.http.bodies import bounded, choice, id_asked, moment_asked
 from entrypoints.http.callers import Callers
 from entrypoints.http.checks import user_id_of
 from entrypoints.http.exports import export, form_of
@@ -22,10 +20,8 @@ from entrypoints.http.handed import Handed
 from entrypoints.http.payment_shapes import PaymentEvent, PaymentEventList, ServicePayment, ServicePaymentList
 
 AnyRequest = Request[Any, Any, Any]
-Value = TypeVar("Value")
 READ = "payments:read"
 PAGE, MAX_PAGE = 50, 200
-LONGEST_ID = 255
 
 
 @get("/internal/v1/payments", sync_to_thread=True)
@@ -76,23 +72,32 @@ ROUTES = (list_payments, export_payments, list_payment_events, export_payment_ev
 
 
 def _payments_wanted(request: AnyRequest) -> PaymentFilter:
+    asked = request.query_params.get
+    plan_code, charge_id = id_asked(asked("plan_code"), "plan_code"), id_asked(asked("charge_id"), "charge_id")
     return PaymentFilter(
-        user_id=_given(request, "user_id", user_id_of),
-        status=_given(request, "status", PaymentStatus),
-        method=_given(request, "method", Method),
-        plan_code=_given(request, "plan_code", lambda text: PlanCode(_short(text))),
-        charge_id=_given(request, "charge_id", lambda text: ChargeId(_short(text))),
-        since=_given(request, "since", moment),
-        until=_given(request, "until", moment),
+        user_id=_user(request),
+        status=choice(asked("status"), PaymentStatus, "status"),
+        method=choice(asked("method"), Method, "method"),
+        plan_code=None if plan_code is None else PlanCode(plan_code),
+        charge_id=None if charge_id is None else ChargeId(charge_id),
+        since=moment_asked(asked("since"), "since"),
+        until=moment_asked(asked("until"), "until"),
     )
 
 
 def _events_wanted(request: AnyRequest) -> TrailFilter:
+    asked = request.query_params.get
+    invoice_id, charge_id = id_asked(asked("invoice_id"), "invoice_id"), id_asked(asked("charge_id"), "charge_id")
     return TrailFilter(
-        user_id=_given(request, "user_id", user_id_of),
-        invoice_id=_given(request, "invoice_id", lambda text: InvoiceId(_short(text))),
-        charge_id=_given(request, "charge_id", lambda text: ChargeId(_short(text))),
+        user_id=_user(request),
+        invoice_id=None if invoice_id is None else InvoiceId(invoice_id),
+        charge_id=None if charge_id is None else ChargeId(charge_id),
     )
+
+
+def _user(request: AnyRequest) -> UserId | None:
+    text = request.query_params.get("user_id")
+    return None if text is None else user_id_of(text)
 
 
 def _page(request: AnyRequest) -> Page:
@@ -100,19 +105,3 @@ def _page(request: AnyRequest) -> Page:
         limit=bounded(request.query_params.get("limit"), PAGE, 1, MAX_PAGE, "limit"),
         cursor=request.query_params.get("cursor"),
     )
-
-
-def _given(request: AnyRequest, name: str, read: Callable[[str], Value]) -> Value | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        return read(text)
-    except ValueError:
-        raise InvalidRequest(f"{name} is none that can be looked for.") from None
-
-
-def _short(text: str) -> str:
-    if not text or len(text) > LONGEST_ID:
-        raise ValueError("too long")
-    return text
