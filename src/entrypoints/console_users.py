@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from adapters.passwords import PasswordHash
+from entrypoints.setting_values import json_of
 
 _SHAPE = 'must be a JSON object, {"ada": "scrypt:…", "bo": {"hash": "scrypt:…", "role": "viewer"}}'
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
@@ -34,10 +35,7 @@ class _Given(msgspec.Struct, forbid_unknown_fields=True):
 
 def console_users(text: str) -> Mapping[str, ConsoleUser]:
     """Raises ValueError, which repeats no hash."""
-    try:
-        given = msgspec.json.decode(text, type=dict[str, str | _Given])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        raise ValueError(_SHAPE) from None
+    given = json_of(dict[str, str | _Given], text, _SHAPE)
     users = {}
     for number, (name, one) in enumerate(given.items(), 1):
         if not _NAME.fullmatch(name):

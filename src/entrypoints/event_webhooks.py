@@ -12,6 +12,7 @@ from adapters.webhooks.addresses import is_public
 from adapters.webhooks.signing import secret_of
 from application.ports.pushes import Endpoint
 from domain.notices import NoticeType
+from entrypoints.setting_values import json_of
 
 MOST: Final = 20
 """Each has two threads in each process."""
@@ -28,10 +29,7 @@ class _Given(msgspec.Struct, forbid_unknown_fields=True):
 
 def event_webhooks(text: str) -> tuple[Endpoint, ...]:
     """Raises ValueError, which repeats neither addresses nor secrets."""
-    try:
-        given = msgspec.json.decode(text, type=list[_Given])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        raise ValueError(_SHAPE) from None
+    given = json_of(list[_Given], text, _SHAPE)
     if len(given) > MOST:
         raise ValueError(f"names more than {MOST} endpoints")
     endpoints = []

@@ -1,10 +1,11 @@
 """What each kind of setting may say. Every function takes the text and raises ValueError, without repeating it."""
 
 import ipaddress
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -15,6 +16,7 @@ from domain.passport import AUDIENCE, LIST_AUDIENCE
 from domain.payload import MIN_KEY_BYTES
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Shape = TypeVar("Shape")
 
 _BOT_NAME = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{30,}", re.ASCII)
@@ -124,10 +126,7 @@ def bot_token(text: str) -> str | None:
 
 
 def bot_tokens(text: str) -> Mapping[BotName, str]:
-    try:
-        tokens = msgspec.json.decode(text, type=dict[str, str])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        raise ValueError('must be a JSON object of bot names and tokens, {"main": "123456:ABC…"}') from None
+    tokens = json_of(dict[str, str], text, 'must be a JSON object of bot names and tokens, {"main": "123456:ABC…"}')
     for name, token in tokens.items():
         if not _BOT_NAME.fullmatch(name):
             raise ValueError("bot names are 1-32 of a-z, 0-9 and _")
@@ -156,22 +155,32 @@ def stripe_secrets(text: str) -> tuple[str, ...]:
 
 
 def price_map(text: str) -> Mapping[str, str]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, str])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        raise ValueError('must be a JSON object of plan codes and prices of Stripe, {"gold_1m": "price_…"}') from None
+    problem = 'must be a JSON object of plan codes and prices of Stripe, {"gold_1m": "price_…"}'
+    return json_of(dict[str, str], text, problem)
 
 
 def sums(text: str) -> Mapping[str, int]:
     """One for each currency, in its smallest unit."""
     problem = 'must be a JSON object of currencies and sums in their smallest unit, {"XTR": 5000, "GBP": 10000}'
-    try:
-        given = msgspec.json.decode(text, type=dict[str, int])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        raise ValueError(problem) from None
+    given = json_of(dict[str, int], text, problem)
     if any(currency not in EXPONENTS or amount < 0 for currency, amount in given.items()):
         raise ValueError(problem)
     return given
+
+
+def json_of(shape: type[Shape], text: str, problem: str) -> Shape:
+    """Where it has another shape, that is the problem. No name is there twice: the first would be dropped unsaid."""
+    try:
+        given = msgspec.json.decode(text, type=shape)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError(problem) from None
+    json.loads(text, object_pairs_hook=_once)
+    return given
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("holds one name twice")
 
 
 def networks(text: str) -> tuple[Network, ...]:

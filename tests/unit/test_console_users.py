@@ -84,6 +84,12 @@ def test_what_the_setting_may_not_say(given: Any) -> None:
     assert "canary" not in str(refused.value)
 
 
+def test_nobody_stands_there_twice() -> None:
+    """Else one of two passwords would open nothing, and nobody would be told which."""
+    with pytest.raises(ValueError, match=r"^holds one name twice$"):
+        console_users(f'{{"ada": "{HASH}", "ada": {{"hash": "{HASH}", "role": "viewer"}}}}')
+
+
 @pytest.mark.parametrize(
     ("public_url", "good"),
     [

@@ -161,6 +161,7 @@ BAD = [
     ("TELEGRAM_BOT_TOKENS_JSON", f'{{"{"a" * 33}": "{TOKEN}"}}'),
     ("TELEGRAM_BOT_TOKENS_JSON", '{"main": "123:canary"}'),
     ("TELEGRAM_BOT_TOKENS_JSON", f'{{"main": "{TOKEN}", "second": "{TOKEN}"}}'),
+    ("TELEGRAM_BOT_TOKENS_JSON", f'{{"main": "{TOKEN}", "main": "{OTHER_TOKEN}"}}'),
     ("TELEGRAM_WEBHOOK_SECRET", "canary with blanks"),
     ("TELEGRAM_WEBHOOK_SECRET", "a" * 257),
     ("TELEGRAM_IP_ALLOWLIST", "canary"),
@@ -199,6 +200,7 @@ BAD = [
     ("STRIPE_PRICE_MAP_JSON", "canary"),
     ("STRIPE_PRICE_MAP_JSON", '["canary"]'),
     ("STRIPE_PRICE_MAP_JSON", '{"canary": 2500}'),
+    ("STRIPE_PRICE_MAP_JSON", '{"canary": "price_1", "canary": "price_2"}'),
     ("STRIPE_CURRENCY", "XTR"),
     ("STRIPE_CURRENCY", "gbp"),
     ("STRIPE_CURRENCY", "canary"),
@@ -237,6 +239,7 @@ BAD = [
     ("CONSOLE_SECOND_OPERATOR_ABOVE_JSON", "canary"),
     ("CONSOLE_SECOND_OPERATOR_ABOVE_JSON", '{"canary": 5}'),
     ("CONSOLE_SECOND_OPERATOR_ABOVE_JSON", '{"XTR": -5}'),
+    ("CONSOLE_SECOND_OPERATOR_ABOVE_JSON", '{"XTR": 5000, "XTR": 5}'),
     ("LOG_LEVEL", "canary"),
     ("LOG_FORMAT", "canary"),
 ]

@@ -77,6 +77,12 @@ def test_a_mistake_is_told_without_its_value(endpoints: object) -> None:
     assert "can" not in problem
 
 
+def test_a_field_that_is_there_twice_is_a_mistake() -> None:
+    twice = json.dumps([GOOD]).replace('"secret"', f'"secret": "{OTHER}", "secret"')
+    with pytest.raises(SettingsError, match=r"^EVENT_WEBHOOKS_JSON: holds one name twice$"):
+        Settings.read({"EVENT_WEBHOOKS_JSON": twice})
+
+
 @pytest.mark.threat(32)
 @pytest.mark.parametrize(
     "url",
