@@ -1,7 +1,11 @@
 """Two worker processes are one service: what is counted and what is admitted is so over both."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +15,7 @@ from tests.integration.sandbox_server import SandboxServer
 from tests.integration.service import Service
 
 SCRAPES = 20
+HELD_UP_S = 7.0
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +57,19 @@ def test_a_payment_delivered_to_both_at_once_is_settled_by_one(service: Service,
     with service.as_user(ada) as client:
         assert len(client.get("/api/v1/me/payments").json()["items"]) == 1
         assert len(client.get("/api/v1/me/entitlements").json()["entitlements"]) == 1
+
+
+def test_workers_whom_the_machine_holds_up_for_seconds_are_left_alive(service: Service) -> None:
+    assert service.process is not None
+    pid = service.process.pid
+    family = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for child in family:
+        os.kill(int(child), signal.SIGSTOP)
+    try:
+        time.sleep(HELD_UP_S)
+    finally:
+        for child in family:
+            os.kill(int(child), signal.SIGCONT)
+    service.wait_until_ready()
+
+    assert Path(f"/proc/{pid}/task/{pid}/children").read_text().split() == family

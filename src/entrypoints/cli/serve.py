@@ -11,6 +11,9 @@ from entrypoints.settings import Settings
 APP = "entrypoints.http.server:app"
 CONNECTION = "entrypoints.http.connection:Connection"
 DRAIN_WITHIN_S = 20
+WORKER_ANSWERS_WITHIN_S = 30
+"""One that does not tell its parent that it lives is killed, and another begins. While a worker loads on a busy machine
+it tells nothing: within uvicorn's own 5 s none got as far as serving, for minutes."""
 IDLE_CONNECTION_S = 75
 """Longer than whoever calls keeps an idle connection: none is closed under a call that has just begun."""
 
@@ -55,6 +58,7 @@ def _listen(settings: Settings, host: str, port: int, workers: int) -> None:
             proxy_headers=False,
             timeout_keep_alive=IDLE_CONNECTION_S,
             timeout_graceful_shutdown=DRAIN_WITHIN_S,
+            timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,
         )
     except SystemExit as ended:
         if ended.code in (None, WORKED):
