@@ -9,11 +9,11 @@ from application.checkout import OpenCheckout, OpenPortal
 from application.invoicing import Order
 from domain.catalog import Method
 from domain.errors import InvalidRequest, MethodUnavailable
-from domain.ids import BotName
 from entrypoints.http.bodies import JsonText, decode, idempotency_key
 from entrypoints.http.callers import Callers
 from entrypoints.http.handed import Handed
 from entrypoints.http.order_desk import OrderDesk
+from entrypoints.http.purchases import bot_of
 from entrypoints.http.shapes import CheckoutPage, CheckoutRequest, PortalPage, PortalRequest
 from entrypoints.settings import Settings
 
@@ -34,7 +34,7 @@ async def open_checkout(
     def order() -> CheckoutPage:
         user_id = callers.user(request)
         wanted = decode(json_text, CheckoutRequest)
-        bot = _bot(wanted.bot, settings)
+        bot = bot_of(wanted.bot, settings.bot_tokens)
         wish = Order(user_id=user_id, plan_code=wanted.plan_code, method=Method.STRIPE, bot=bot)
         invoice, page = open_checkout(wish, idempotency_key(request))
         return CheckoutPage.of(invoice, page)
@@ -88,15 +88,6 @@ def cancelled() -> Response[str]:
 def returned() -> Response[str]:
     """From the customer's page at Stripe, where nothing is bought."""
     return _page("←", "Welcome back.", "You can close this page and go back to Telegram.")
-
-
-def _bot(name: str | None, settings: Settings) -> BotName:
-    """The bot that tells the user what became of the payment: the one that is named, or the only one, or main."""
-    bots = settings.bot_tokens
-    chosen = BotName(name) if name else next(iter(bots)) if len(bots) == 1 else BotName("main")
-    if chosen not in bots:
-        raise InvalidRequest(f"There is no bot {chosen!r}.")
-    return chosen
 
 
 def _ours(address: str, public_url: str) -> bool:

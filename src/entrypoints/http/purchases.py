@@ -1,5 +1,6 @@
 """What users call: the catalog, an invoice into their chat or as a link, and what they hold and have paid."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,7 @@ from entrypoints.http.shapes import (
 AnyRequest = Request[Any, Any, Any]
 MAX_PAGE = 200
 PAGE = 50
+MAIN = BotName("main")
 
 
 @get("/api/v1/catalog", sync_to_thread=False)
@@ -91,13 +93,21 @@ def entitlements_of(
     return EntitlementList(user_id=user_id, entitlements=[EntitlementShape.of(e, at) for e in entitlements])
 
 
+def bot_of(name: str | None, bots: Collection[BotName]) -> BotName:
+    """By which bot it is bought: the one that is named, or the only one, or main. Raises InvalidRequest."""
+    if name is None and len(bots) > 1 and MAIN not in bots:
+        raise InvalidRequest("There are several bots, and none is main: bot must name one.")
+    bot = BotName(name) if name is not None else next(iter(bots)) if len(bots) == 1 else MAIN
+    if bot not in bots:
+        raise InvalidRequest(f"There is no bot {bot!r}.")
+    return bot
+
+
 def _order(callers: Callers, user_id: UserId, json_text: JsonText) -> Order:
     purchase = decode(json_text, Purchase)
-    if purchase.bot not in callers.bot_tokens:
-        raise InvalidRequest(f"There is no bot {purchase.bot!r}.")
     return Order(
         user_id=user_id,
         plan_code=purchase.plan_code,
         method=Method(purchase.method) if purchase.method else None,
-        bot=BotName(purchase.bot),
+        bot=bot_of(purchase.bot, callers.bot_tokens),
     )

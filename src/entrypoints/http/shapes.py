@@ -19,15 +19,17 @@ BotNameText = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}(?!\n)$")]
 
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to buy, and how. Without `method`: by Stars where the plan is priced in them, else Telegram Pay."""
+    """What to buy, and how. Without `method`: by Stars where the plan is priced in them, else Telegram Pay. Without
+    `bot`: by the only one, or by main."""
 
     plan_code: PlanCodeText
     method: Literal["stars", "telegram"] | None = None
-    bot: BotNameText = "main"
+    bot: BotNameText | None = None
 
 
 class CheckoutRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to buy on Stripe's page. `bot` is the one that tells the user what became of it."""
+    """What to buy on Stripe's page. `bot` is the one that tells the user what became of it: the only one, or main,
+    where none is named."""
 
     plan_code: PlanCodeText
     bot: BotNameText | None = None
