@@ -67,6 +67,18 @@ def test_one_charge_id_is_answered_by_one_sentence_and_the_next_step(service: Se
     ]
 
 
+def test_what_waits_stands_under_its_headings(service: Service, telegram: SandboxServer) -> None:
+    ada = newcomer(telegram)
+    short_by_a_star(service, telegram, ada)
+
+    heading, *rows = STYLES.sub("", service.run("quarantine").stdout).splitlines()
+
+    columns = ["Received (UTC)", "User", "Amount", "Plan", "Because", "Refund", "Payment"]
+    assert re.split(r"  +", heading.strip()) == columns
+    [row] = [row for row in rows if f" {ada} " in row]
+    assert row.split()[-1].startswith("pay_")
+
+
 def test_what_it_advises_works_and_is_told_afterwards(service: Service, telegram: SandboxServer) -> None:
     ada = newcomer(telegram)
     charge = short_by_a_star(service, telegram, ada)

@@ -77,9 +77,8 @@ def refund(named: str, *, reason: str, actor: str | None, as_json: bool) -> int:
 
 
 def show_waiting(waiting: Sequence[Payment]) -> None:
-    listing = Listing(
-        ["Received (UTC)", "User", "Amount", "Plan", "Because", "Refund"], "Payment", frozenset({"Amount"})
-    )
+    headings = ["Received (UTC)", "User", "Amount", "Plan", "Because", "Refund"]
+    listing = Listing(headings, ["Payment"], frozenset({"Amount"}))
     for payment in waiting:
         charge = payment.charge
         listing.add(
