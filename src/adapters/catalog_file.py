@@ -125,7 +125,7 @@ class _Reader:
                 return duration
         except ValueError:
             pass
-        self._mistake(place, 'must be "N day(s) | week(s) | month(s) | year(s)" with N from 1 to 1000, or "lifetime"')
+        self._mistake(place, 'must be "lifetime", or 1 to 1000 days, weeks, months or years, as "1 month" or "2 weeks"')
         return None
 
     def _window(self, raw: object, place: str) -> Duration | None:

@@ -25,7 +25,7 @@ class Unit(StrEnum):
 
 _EXACT = {Unit.SECOND: timedelta(seconds=1), Unit.DAY: timedelta(days=1), Unit.WEEK: timedelta(weeks=1)}
 _WRITTEN = re.compile(r"([1-9][0-9]{0,12}) (second|day|week|month|year)(s?)", re.ASCII)
-_SOLD = '"N day(s) | week(s) | month(s) | year(s)" or "lifetime"'
+_SOLD = f'"lifetime", nor 1 to {MAX_COUNT} days, weeks, months or years, as "1 month" or "2 weeks"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

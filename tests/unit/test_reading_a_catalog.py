@@ -138,7 +138,7 @@ def test_time_that_does_not_pass_is_no_duration(folder: Path, field: str, durati
     mistakes = mistakes_of(folder, plan(**{field: f'"{duration}"'}))
 
     assert [mistake.partition(": ")[0] for mistake in mistakes] == [f"plans.gold_1m.{field}"]
-    assert "N from 1 to 1000" in mistakes[0]
+    assert "1 to 1000 days, weeks, months or years" in mistakes[0]
 
 
 @pytest.mark.threat(28)
