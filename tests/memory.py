@@ -138,7 +138,7 @@ class MemoryMessenger(Messenger):
 
     def invoice_link(self, letter: Letter) -> str:
         if self.unavailable:
-            raise ProviderUnavailable("Telegram gave no link.")
+            raise ProviderUnavailable("Telegram gave no link (timed out).")
         self.linked.append(letter)
         return f"https://t.me/$link{len(self.linked)}"
 

@@ -72,7 +72,7 @@ class LinkInvoice:
             url = self.messenger.invoice_link(self.shop.letter(invoice))
         except ProviderUnavailable as problem:
             self.journal.record(InvoiceNotSent(invoice=invoice, problem=str(problem)))
-            raise
+            raise ProviderUnavailable("Telegram gave no link for it. Nothing was charged; try again.") from problem
         self.journal.record(InvoiceSent(invoice=invoice, telegram_message_id=None))
         return invoice, url
 

@@ -369,12 +369,14 @@ def test_who_asks_for_a_link_is_told_that_there_is_none_where_telegram_gives_non
     service = Service()
     service.messenger.unavailable = True
 
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ProviderUnavailable, match="Nothing was charged; try again") as told:
         link(service)
+
+    assert "timed out" not in str(told.value), "that is for the operator"
 
     assert service.journal.events == [
         InvoiceIssued(invoice=invoice()),
-        InvoiceNotSent(invoice=invoice(), problem="Telegram gave no link."),
+        InvoiceNotSent(invoice=invoice(), problem="Telegram gave no link (timed out)."),
     ]
 
 
