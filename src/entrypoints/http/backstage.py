@@ -23,8 +23,9 @@ CONSOLE: Final = "/console"
 FOR_BUYERS: Final = ("/schema/reference.css",)
 """Which the pages after a payment look like."""
 NOWHERE: Final = "/backstage"
-_FOR: Final = re.compile(r"""\bfor=("?\[[^\]]*\]|"?[^";,:]*)""", re.IGNORECASE)
-"""Whom a `Forwarded` names, without the port: https://www.rfc-editor.org/rfc/rfc7239#section-4"""
+_FOR: Final = re.compile(r"""\bfor=("?\[[^\]";,]{0,64}\]|"?[^";,:]*)""", re.IGNORECASE)
+"""Whom a `Forwarded` names, without the port: https://www.rfc-editor.org/rfc/rfc7239#section-4
+How far an address may be from its bracket is bounded, else a header of many that end nowhere is read over and over."""
 
 
 class Backstage:
