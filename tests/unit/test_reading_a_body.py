@@ -1,14 +1,14 @@
 """A body is one JSON object of exactly the fields that are asked for; whatever else comes is told its mistakes."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.http.bodies import MAX_LONG_BODY_BYTES, JsonText, decode
+from entrypoints.http.bodies import LONGEST_DETAIL_TOLD, MAX_LONG_BODY_BYTES, JsonText, decode
 from entrypoints.http.problems import MOST_TOLD, BadBody, Mistake, Told
 
 IS_NO_JSON = [Mistake("", "is no JSON")]
@@ -17,6 +17,7 @@ IS_NO_JSON = [Mistake("", "is no JSON")]
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     plan_code: str
     places: list[dict[str, int]] = []
+    method: Literal["stars"] = "stars"
 
 
 def answer_to(body: bytes) -> Any:
@@ -62,7 +63,7 @@ def test_json_that_goes_between_machines_is_utf_8(encoding: str) -> None:
 def test_a_field_that_is_not_asked_for_is_pointed_at_whatever_it_is_called(name: str, pointer: str) -> None:
     """https://www.rfc-editor.org/rfc/rfc6901#section-3"""
     unknown = json.dumps({"plan_code": "gold", name: 1}).encode()
-    assert mistakes_of(unknown) == [Mistake(pointer, "is not known here; known are plan_code, places")]
+    assert mistakes_of(unknown) == [Mistake(pointer, "is not known here; known are plan_code, places, method")]
 
     member = json.dumps(name).encode()
     assert mistakes_of(b"{%s: 1, %s: 2}" % (member, member)) == [Mistake(pointer, "is there twice")]
@@ -81,13 +82,41 @@ def test_of_a_body_that_is_full_of_names_the_one_that_is_there_twice_is_found_in
     assert mistakes_of(body) == [Mistake("/0", "is there twice")]
 
 
+@pytest.mark.parametrize(
+    ("body", "mistake"),
+    [
+        pytest.param(
+            {"plan_code": "gold", "places": [{}, {"a": "1"}]},
+            Mistake("/places/1", "Expected `int`, got `str`"),
+            id="inside of a field",
+        ),
+        pytest.param(
+            {"plan_code": "gold", "method": " - at `$[7]`"},
+            Mistake("/method", "Invalid enum value ' - at `$[7]`'"),
+            id="though the value looks like a place",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(body: Any, mistake: Mistake) -> None:
+    assert mistakes_of(json.dumps(body).encode()) == [mistake]
+
+
+@pytest.mark.parametrize("value", ["x", " - at `$", " - at `$[1]`", "`"])
+def test_a_long_value_is_not_told_whole_nor_looked_through_over_and_over(value: str) -> None:
+    body = {"plan_code": "gold", "method": value * (MAX_LONG_BODY_BYTES // len(value))}
+    [mistake] = mistakes_of(json.dumps(body).encode())
+    assert (mistake.pointer, len(mistake.detail)) == ("/method", LONGEST_DETAIL_TOLD)
+
+
 def test_of_more_mistakes_than_anybody_reads_the_first_are_told_and_how_many_more_there_are() -> None:
     body = json.dumps({"plan_code": "gold", **{f"x{number}": 0 for number in range(MOST_TOLD + 7)}})
 
     answer = answer_to(body.encode())
 
     assert [mistake["pointer"] for mistake in answer["errors"]] == [f"/x{number}" for number in range(MOST_TOLD)]
-    assert answer["detail"].endswith(f"/x{MOST_TOLD - 1}: is not known here; known are plan_code, places; and 7 more")
+    assert answer["detail"].endswith(
+        f"/x{MOST_TOLD - 1}: is not known here; known are plan_code, places, method; and 7 more"
+    )
 
 
 ANY_JSON = st.recursive(

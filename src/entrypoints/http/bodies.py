@@ -20,12 +20,13 @@ from entrypoints.http.problems import BadBody, Mistake, UnsupportedMediaType
 MAX_BODY_BYTES = 64 << 10
 MAX_LONG_BODY_BYTES = 1 << 20
 LONGEST_NAME_TOLD = 64
+LONGEST_DETAIL_TOLD = 256
 LONGEST_ID = 255
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Choice = TypeVar("Choice", bound=StrEnum)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
-_PLACE = re.compile(r"(.*) - at `\$(.+)`", re.DOTALL)
+_AT = " - at `$"
 _STEP = re.compile(r"\[(\d+)\]|\.(\w+)", re.ASCII)
 
 
@@ -99,10 +100,11 @@ def decode(text: JsonText, shape: type[Body]) -> Body:
 
 def _mistake(name: str, problem: str) -> Mistake:
     """With its place inside the field, where msgspec tells it: `$[3].user_id` is `/3/user_id`."""
-    if told := _PLACE.fullmatch(problem):
-        steps = "".join(f"/{index or field}" for index, field in _STEP.findall(told[2]))
-        return Mistake(f"{_pointer(name)}{steps}", told[1])
-    return Mistake(_pointer(name), problem)
+    detail, at, place = problem.rpartition(_AT)
+    if at and place.endswith("`"):
+        steps = "".join(f"/{index or field}" for index, field in _STEP.findall(place))
+        return Mistake(f"{_pointer(name)}{steps}", detail[:LONGEST_DETAIL_TOLD])
+    return Mistake(_pointer(name), problem[:LONGEST_DETAIL_TOLD])
 
 
 def _pointer(name: str) -> str:
