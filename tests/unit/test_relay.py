@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from application.messages import Letter, Welcome
 from application.outbox import DeliverOutbox
@@ -76,6 +77,13 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(relaying, name, 0.001)
 
 
+@pytest.fixture(autouse=True)
+def said() -> Iterator[list[Any]]:
+    """What is logged. A trace as a terminal has it takes half a second to draw."""
+    with capture_logs() as lines:
+        yield lines
+
+
 def in_time(holds: Callable[[], bool]) -> None:
     until = time.monotonic() + 20
     while not holds():
@@ -92,7 +100,7 @@ def test_all_are_carried_by_no_more_at_once_than_there_are_carriers() -> None:
 
 
 @pytest.mark.parametrize("fault", [RuntimeError, SystemExit, KeyboardInterrupt])
-def test_no_carrier_is_lost_over_a_letter(fault: type[BaseException]) -> None:
+def test_no_carrier_is_lost_over_a_letter(fault: type[BaseException], said: list[Any]) -> None:
     def strike(number: int) -> None:
         if number < 3 * CARRIERS:
             raise fault
@@ -100,6 +108,7 @@ def test_no_carrier_is_lost_over_a_letter(fault: type[BaseException]) -> None:
     road = Road(strike=strike)
     with running(road, 25) as (service, _):
         in_time(lambda: sum(letter.sent_at is not None for letter in service.state.outbox) >= 25 - 3 * CARRIERS)
+    assert [(line["event"], line["problem"]) for line in said] == [("outbox.failed", fault.__name__)] * 3 * CARRIERS
 
 
 def test_what_is_under_way_is_carried_to_its_end_before_it_stops_and_nothing_is_begun_after() -> None:
