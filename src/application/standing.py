@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from application.feed import tell
 from application.messages import AccessRestored, AccessSuspended, Letter, Message, PartReturned, Price
+from application.ports.pages import Page
 from application.ports.surroundings import Clock, Ids, Journal
-from application.ports.trail import TrailEntry
+from application.ports.trail import TrailEntry, TrailFilter
 from application.ports.work import Transaction, UnitOfWork
 from application.refunds import concerned, end_access, reopen_access
 from domain.entitlement import Entitlement
-from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded
+from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded, RefundFailed
 from domain.ids import EntitlementId
 from domain.invoice import Invoice
 from domain.payment import ChargeStanding, Payment
+
+REFUND_FAILED: Final = "refund_failed"
+LOOKED_BACK: Final = 200
+"""Lines about one charge among which it is looked for whether somebody was told."""
 
 _News = tuple[Event, Message | None]
 """What happened, for the operator and for the user."""
@@ -24,7 +30,9 @@ class FollowCharge:
     """Bring a payment to where its provider says that its charge stands.
 
     What went back in part is recorded and leaves the access. A dispute interrupts it once it has taken the money, and
-    what was left of it goes on once the dispute is won. What is given back in whole is `RecordRefund`'s.
+    what was left of it goes on once the dispute is won. What is given back in whole is `RecordRefund`'s. Where money
+    that went back comes back, since the buyer could not be paid with it, somebody is told, and has to see to it: the
+    buyer has neither it nor the access.
     """
 
     work: UnitOfWork
@@ -35,6 +43,7 @@ class FollowCharge:
     def __call__(self, standing: ChargeStanding) -> None:
         """Does nothing for a charge that is not known; of one that was given back only the disputes are noted."""
         news: list[_News] = []
+        failed: list[Event] = []
         with self.work.begin() as tx:
             tx.lock(charges=[standing.key])
             now = self.clock.now()
@@ -42,6 +51,8 @@ class FollowCharge:
             if before is None:
                 return
             tx.lock(users=concerned(tx, before))
+            if before.came_back(standing):
+                failed = _told_of_failure(tx, before, standing, now)
             after = before.told(standing)
             invoice = tx.invoices.of([after.invoice_id]).get(after.invoice_id) if after.invoice_id else None
             if after.given_back:
@@ -55,13 +66,12 @@ class FollowCharge:
                 elif after.suspended and not after.in_dispute:
                     after, restored = self._restore(tx, after, after.suspended, invoice, now)
                     news += restored
-            if after == before:
-                return
-            tx.payments.update(after)
-            tx.trail.add([_entry(after, now)])
-            tx.outbox.add([_letter(after, invoice, message) for _, message in news if message], now)
+            if after != before:
+                tx.payments.update(after)
+                tx.trail.add([_entry(after, now)])
+                tx.outbox.add([_letter(after, invoice, message) for _, message in news if message], now)
             events = tell(tx, [event for event, _ in news], now)
-        self.journal.record(*events)
+        self.journal.record(*failed, *events)
 
     def _suspend(
         self, tx: Transaction, payment: Payment, invoice: Invoice | None, now: datetime
@@ -92,6 +102,17 @@ class FollowCharge:
         if resumed.held(now):
             message = AccessRestored(plan=_title(resumed, invoice), expires_at=resumed.expires_at)
         return restored, [(EntitlementRestored(entitlement=resumed, payment=restored), message)]
+
+
+def _told_of_failure(tx: Transaction, payment: Payment, standing: ChargeStanding, now: datetime) -> list[Event]:
+    """Once for each number of them, however often that is told."""
+    refunds = "a refund" if standing.refunds_failed == 1 else f"{standing.refunds_failed} refunds"
+    problem = f"the buyer's bank did not take {refunds} that had been made; the money is yours again"
+    known = tx.trail.found(TrailFilter(charge_id=payment.charge.charge_id), Page(limit=LOOKED_BACK)).items
+    if any((kept.entry.kind, kept.entry.note) == (REFUND_FAILED, problem) for kept in known):
+        return []
+    tx.trail.add([TrailEntry.of_payment(REFUND_FAILED, payment, now, note=problem)])
+    return [RefundFailed(payment=payment, problem=problem)]
 
 
 def _title(entitlement: Entitlement, invoice: Invoice | None) -> str:

@@ -42,6 +42,7 @@ class ChargeStanding:
     """What a provider says has become of a charge: the total given back so far (minor units), and its disputes by id.
 
     A total and states, never a change: however often and in whichever order it is told, it ends the same.
+    `refunds_failed` counts those that could not be paid out, also after they were told of as done.
     """
 
     provider: Provider
@@ -49,6 +50,7 @@ class ChargeStanding:
     amount: int
     amount_refunded: int = 0
     disputes: Mapping[str, DisputeState] = field(default_factory=dict)
+    refunds_failed: int = 0
 
     @property
     def key(self) -> tuple[Provider, ChargeId]:
@@ -128,6 +130,10 @@ class Payment:
         for dispute, state in standing.disputes.items():
             disputes[dispute] = max(state, disputes.get(dispute, state), key=_PROGRESS.index)
         return replace(self, amount_refunded=max(self.amount_refunded, standing.amount_refunded), disputes=disputes)
+
+    def came_back(self, standing: "ChargeStanding") -> bool:
+        """Whether money that we took for given back is the provider's again, since nobody could be paid with it."""
+        return standing.refunds_failed > 0 and standing.amount_refunded < self.amount_refunded
 
     @property
     def in_dispute(self) -> bool:

@@ -44,6 +44,11 @@ def what_to_do(story: ChargeStory) -> str:
             )
         case PaymentStatus.REFUND_PENDING:
             return "The service goes on asking the provider: look again in a few minutes."
+        case PaymentStatus.REFUNDED if came_back := _came_back(story):
+            return (
+                f"See to it: {came_back}. Pay it to the buyer in another way,\n"
+                f"  or give: tollgram grant {payment.charge.payer} {payment.plan_code or 'PLAN'} --reason WHY"
+            )
         case PaymentStatus.REFUNDED:
             return f"{NOTHING} The money is back where it came from; banks may take days to show it."
     if payment.suspended:
@@ -118,6 +123,12 @@ def _ordered(story: ChargeStory) -> str:
     if order is None:
         return "as was ordered"
     return f"ordered by {order.actor or 'Tollgram'} at {_time(order.at)}"
+
+
+def _came_back(story: ChargeStory) -> str | None:
+    """Why what was given back has not arrived, where somebody was told so."""
+    told = (kept.entry for kept in story.trail if kept.entry.kind == "refund_failed")
+    return next((entry.note for entry in told if entry.decision == PaymentStatus.REFUNDED), None)
 
 
 def _because(payment: Payment) -> str:

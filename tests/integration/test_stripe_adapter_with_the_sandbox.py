@@ -374,6 +374,20 @@ def test_a_refund_counts_once_it_is_done(
             assert snapshot.standing.amount_refunded == given_back
 
 
+def test_a_refund_that_fails_after_it_was_done_is_known_to_have_failed(
+    checkout: StripeCheckout, theirs: SandboxStripe
+) -> None:
+    paid = opened_and_paid(checkout, theirs)
+    refund = theirs.refund(paid.charge)
+    theirs.settle_refund(refund["id"], "failed")
+    told = {event.type: checkout.snapshot(event) for event in rung(theirs) if event.object_id == refund["id"]}
+    assert {"refund.failed", "refund.updated", "charge.refund.updated"} <= told.keys()
+    for snapshot in told.values():
+        assert snapshot is not None
+        assert snapshot.standing is not None
+        assert (snapshot.standing.amount_refunded, snapshot.standing.refunds_failed) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("steps", "state"),
     [

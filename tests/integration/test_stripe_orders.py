@@ -226,6 +226,27 @@ def test_a_refund_that_is_only_on_its_way_ends_nothing_until_it_is_through(
     assert only(payments_of(stripe_service, ada))["status"] == "refunded"
 
 
+def failures_of(service: Service) -> float:
+    return service.metrics()['refunds_failed_total{method="stripe"}']
+
+
+def test_a_refund_that_the_bank_sends_back_later_is_told_to_the_operator(
+    stripe_service: Service, telegram: SandboxServer
+) -> None:
+    ada = newcomer(telegram)
+    paid = pay_page(telegram, page_for(stripe_service, ada))
+    done = telegram.stripe.refund(paid.charge)
+    settled(telegram)
+    assert only(payments_of(stripe_service, ada))["status"] == "refunded"
+    before = failures_of(stripe_service)
+
+    telegram.stripe.settle_refund(done["id"], "failed")
+    settled(telegram)
+
+    assert failures_of(stripe_service) == before + 1
+    assert not stripe_service.allowed(ada, "signals")
+
+
 # Money that comes later than its page ------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from domain.events import (
     EntitlementSuspended,
     PaymentPartlyRefunded,
     PaymentRefunded,
+    RefundFailed,
 )
 from domain.ids import ChargeId, EntitlementId, PlanCode
 from domain.payment import Charge, DisputeState, Payment, PaymentStatus
@@ -168,6 +169,62 @@ def test_what_is_told_of_a_part_after_the_whole_went_back_changes_nothing() -> N
     returned(service, 700)
 
     assert service.state == before
+
+
+# A refund that could not be paid out ----------------------------------------------------------------------------------
+
+
+def failed(service: Service, *counts: int, given_back: int = 0) -> None:
+    for count in counts:
+        service.follow(standing(amount_refunded=given_back, refunds_failed=count))
+
+
+def test_a_refund_that_the_bank_sends_back_is_told_to_a_person_once_and_undoes_nothing() -> None:
+    service = sold()
+    service.refund(refund(paid()))
+    before = kept(service)
+    told = len(service.journal.events)
+
+    failed(service, 1, 1)
+
+    problem = "the buyer's bank did not take a refund that had been made; the money is yours again"
+    assert service.journal.events[told:] == [RefundFailed(payment=before, problem=problem)]
+    assert kept(service) == before
+    assert (service.state.trail[-1].kind, service.state.trail[-1].note) == ("refund_failed", problem)
+    assert [entry.kind for entry in service.state.trail].count("refund_failed") == 1
+
+
+def test_each_further_one_is_told_too() -> None:
+    service = sold()
+    service.refund(refund(paid()))
+
+    failed(service, 1, 2, 1, 2)
+
+    assert len([event for event in service.journal.events if isinstance(event, RefundFailed)]) == 2
+
+
+def test_a_part_that_the_bank_sends_back_is_told_too() -> None:
+    service = sold()
+    returned(service, 700)
+
+    failed(service, 1)
+
+    [told] = [event for event in service.journal.events if isinstance(event, RefundFailed)]
+    assert told.payment == kept(service)
+    assert service.check(ALICE, "signals").allowed
+
+
+@pytest.mark.parametrize(
+    ("before", "given_back"),
+    [pytest.param([], 0, id="that was never told of as done"), pytest.param([700], 700, id="beside one that is done")],
+)
+def test_nobody_is_told_of_a_refund_that_failed(before: list[int], given_back: int) -> None:
+    service = sold()
+    returned(service, *before)
+
+    failed(service, 1, given_back=given_back)
+
+    assert not any(isinstance(event, RefundFailed) for event in service.journal.events)
 
 
 # A dispute ------------------------------------------------------------------------------------------------------------

@@ -115,6 +115,11 @@ def test_what_went_back_is_the_total_of_what_is_done(begun: int, refunds: list[R
     assert standing.given_back == (given_back == 2500)
 
 
+def test_refunds_that_failed_are_counted_also_where_none_is_left_in_the_sum() -> None:
+    refunds = [Refund(amount=900, status="failed"), Refund(amount=1, status="canceled"), Refund(amount=2, status=None)]
+    assert standing_of(paid(), [], refunds).refunds_failed == 1
+
+
 def test_a_whole_currency_is_counted_in_whole_units() -> None:
     standing = standing_of(paid(currency="isk", latest_charge=charged(amount_refunded=500)), [], [])
     assert (standing.amount, standing.amount_refunded) == (25, 5)

@@ -189,6 +189,19 @@ def test_what_went_back_says_what_it_had_opened(service: Service, end: str) -> N
     assert what_to_do(story_of(service)).startswith("Nothing is to be done.")
 
 
+def test_what_went_back_and_could_not_be_paid_out_is_to_be_seen_to() -> None:
+    service = Service()
+    service.keep(stripe_invoice())
+    service.settle(stripe_charge())
+    service.refund(refund(stripe_charge()))
+    service.follow(standing(refunds_failed=1))
+
+    told = what_to_do(story_of(service, "pi_1"))
+
+    assert "the buyer's bank did not take a refund" in told
+    assert f"tollgram grant {ALICE} gold_1m --reason WHY" in told
+
+
 def test_a_part_that_went_back_is_told_beside_what_is_open() -> None:
     service = Service()
     service.keep(stripe_invoice())

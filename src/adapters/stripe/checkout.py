@@ -208,7 +208,7 @@ class StripeCheckout(Checkout):
             return _NOTHING_MOVED
         return StripeSnapshot(
             charge=standing.charge_of(intent, mark, _kept(whole)),
-            standing=standing.standing_of(intent, self._disputes(intent_id), self._refunds(intent)),
+            standing=standing.standing_of(intent, self._disputes(intent_id), self._refunds(intent, event)),
         )
 
     def _mark_of_its_session(self, intent_id: str) -> ours.Mark | None:
@@ -222,8 +222,10 @@ class StripeCheckout(Checkout):
             wire.Disputes, lambda: self._api.disputes.list({"payment_intent": intent_id, "limit": MOST_LISTED})
         ).data
 
-    def _refunds(self, intent: wire.Intent) -> Sequence[wire.Refund]:
-        if intent.latest_charge is None or not intent.latest_charge.amount_refunded:
+    def _refunds(self, intent: wire.Intent, event: StripeEvent) -> Sequence[wire.Refund]:
+        begun = intent.latest_charge.amount_refunded if intent.latest_charge else 0
+        # Of one that failed nothing is left in the sum.
+        if not begun and subject_of(event.type) not in (Subject.REFUND, Subject.REFUND_OF_CHARGE):
             return ()
         return self._stripe.read(
             wire.Refunds, lambda: self._api.refunds.list({"payment_intent": intent.id, "limit": MOST_LISTED})

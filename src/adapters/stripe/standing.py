@@ -11,6 +11,9 @@ from domain.ids import ChargeId
 from domain.payment import Charge, ChargeStanding, DisputeState, Provider
 
 ON_ITS_WAY = frozenset({"pending", "requires_action"})
+FAILED = "failed"
+"""Also up to 30 days after it had succeeded, where the buyer's bank sends it back: then the money is the seller's again
+(https://docs.stripe.com/refunds#failed-refunds)."""
 DECIDED = {"won": DisputeState.WON, "lost": DisputeState.LOST}
 INQUIRY = "warning_"
 
@@ -52,6 +55,7 @@ def standing_of(intent: Intent, disputes: Sequence[Dispute], refunds: Sequence[R
         amount=units(intent.amount_received, intent.currency),
         amount_refunded=units(max(0, begun - on_its_way), intent.currency),
         disputes={dispute.id: state_of(dispute) for dispute in disputes},
+        refunds_failed=sum(refund.status == FAILED for refund in refunds),
     )
 
 
