@@ -97,9 +97,10 @@ def end_access(tx: Transaction, living: Entitlement, ids: Ids, now: datetime) ->
 
 
 def reopen_access(tx: Transaction, interrupted: Entitlement, ids: Ids, now: datetime) -> Entitlement:
-    """The span that goes on after one that was interrupted; its user must be locked."""
+    """The span that goes on after one that was interrupted; its user must be locked. It follows all that ends of what
+    is held, also beside what is held for life: that may be given back, and then each has its own time."""
     among = tx.entitlements.of_user(interrupted.user_id)
-    held = holdings(among, now).get(interrupted.plan_code)
+    held = holdings([span for span in among if span.expires_at is not None], now).get(interrupted.plan_code)
     return reinstate(interrupted, id=ids.entitlement(), among=among, held=held, now=now)
 
 

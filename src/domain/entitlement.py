@@ -218,7 +218,7 @@ def revoke(
 def resume(interrupted: Entitlement, *, id: EntitlementId, held: Holding | None, now: datetime) -> Entitlement | None:
     """What was left of a span when it was interrupted, from now or from the end of what is held; None of nothing.
 
-    Beside what is held for life it runs from now on: nothing can follow that, and that may be given back yet.
+    Nothing can follow what is held for life: where `held` is that, it runs from now on beside it.
     """
     if interrupted.revoked_at is None:
         return None

@@ -595,6 +595,21 @@ def test_beside_a_life_bought_meanwhile_it_goes_on_too_for_that_may_be_given_bac
     assert service.check(ALICE, "signals").allowed
 
 
+def test_beside_a_life_each_of_several_has_its_own_time_for_the_life_may_be_given_back() -> None:
+    service = sold()
+    extend(service)
+    service.clock.pass_by(4 * DAY)
+    dispute(service, WITHDRAWN)
+    forever = replace(FOR_LIFE, code=GOLD.code)
+    extend(service, 3, plan=forever)
+
+    dispute(service, WON)
+    service.refund(refund(charge(invoice(forever, id=invoice_id(3)), charge_id=ChargeId("charge-3"))))
+
+    begins = NOON + 4 * DAY
+    assert spans(service) == [(begins, begins + LONG), (begins + LONG, begins + LONG + 10 * DAY)]
+
+
 # The rule alone -------------------------------------------------------------------------------------------------------
 
 
