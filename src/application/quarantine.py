@@ -9,9 +9,10 @@ from application.ports.surroundings import Clock, Ids, Journal
 from application.ports.trail import TrailEntry
 from application.ports.work import UnitOfWork
 from application.refund_orders import hold, order
+from application.refunds import reopen_access
 from application.shop import Shop
 from domain.catalog import Offer
-from domain.entitlement import Entitlement, grant, holdings, resume
+from domain.entitlement import Entitlement, grant, holdings
 from domain.errors import Conflict, InvalidRequest
 from domain.events import PaymentResolved
 from domain.ids import PaymentId, UserId
@@ -39,7 +40,7 @@ class GrantQuarantined:
         user_id: UserId | None = None,
     ) -> Payment:
         """The payment as it stands then. Without a plan it is the invoice's, without a user who paid. What had opened
-        the door before it was held back, opens it for the time that was left.
+        the door before it was held back, opens it for the time that was left; where none was, it stays as it was.
 
         Raises NotFound; Conflict where it is not in quarantine, disputed, or the plan is held for life; UnknownPlan;
         InvalidRequest where no plan is named and no invoice is known.
@@ -58,10 +59,11 @@ class GrantQuarantined:
             held = holdings(tx.entitlements.held_by([user], now).get(user, ()), now).get(offer.plan_code)
             if held is not None and held.endless:
                 raise Conflict(f"{offer.title!r} is held for life already; give the money back instead.")
-            id, granted = self.ids.entitlement(), None
             if interrupted and (interrupted.user_id, interrupted.plan_code) == (user, offer.plan_code):
-                granted = resume(interrupted, id=id, held=held, now=now)
-            granted = granted or grant(offer, id=id, user_id=user, payment_id=payment.id, held=held, now=now)
+                granted = reopen_access(tx, interrupted, self.ids, now)
+            else:
+                id = self.ids.entitlement()
+                granted = grant(offer, id=id, user_id=user, payment_id=payment.id, held=held, now=now)
             granted = replace(granted, granted_by=actor, reason=reason)
             resolved = replace(
                 payment,
@@ -75,7 +77,8 @@ class GrantQuarantined:
             if invoice and invoice.settled_by is None and offer == invoice.offer:
                 tx.invoices.settle({invoice.id: payment.charge.charge_id})
             tx.trail.add([_entry(resolved, now, actor, reason)])
-            tx.outbox.add([_letter(resolved, granted, offer, invoice, extends=held is not None)], now)
+            if granted.held(now):
+                tx.outbox.add([_letter(resolved, granted, offer, invoice, extends=held is not None)], now)
             events = tell(tx, [PaymentResolved(payment=resolved, entitlement=granted, actor=actor)], now)
         self.journal.record(*events)
         return resolved

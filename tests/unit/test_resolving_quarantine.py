@@ -207,11 +207,11 @@ def test_a_payment_providers_charge_must_be_given_back_there() -> None:
         refund_it(service, quarantined)
 
 
-def held_back(service: Service) -> Payment:
+def held_back(service: Service, days: int = 10) -> Payment:
     """Alice's Gold was open for ten days, then Telegram's ledger did not have her payment."""
     service.keep(invoice())
     [bought] = service.settle(charge()).values()
-    service.clock.pass_by(10 * DAY)
+    service.clock.pass_by(days * DAY)
     with service.work.begin() as tx:
         hold_back(tx, bought.charge.key, service.ids, service.clock.now())
     service.clock.pass_by(DAY)
@@ -234,6 +234,20 @@ def test_what_had_opened_the_door_before_opens_it_for_the_time_that_was_left() -
         expires_at=opened.expires_at,
         extends=False,
     )
+
+
+def test_what_was_over_before_it_was_held_back_is_not_given_a_second_time() -> None:
+    service = Service()
+    quarantined = held_back(service, days=40)
+    told = len(service.state.messages)
+
+    granted = service.resolve(quarantined)
+
+    assert granted.status is PaymentStatus.GRANTED
+    [over] = service.held(ALICE)
+    assert (over.starts_at, over.expires_at) == (NOON, GOLD.duration.after(NOON))
+    assert not service.check(ALICE, "signals").allowed
+    assert len(service.state.messages) == told
 
 
 @pytest.mark.parametrize("chosen", [{"plan_code": SILVER.code}, {"user_id": BOB}], ids=["another plan", "another user"])
