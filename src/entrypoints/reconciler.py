@@ -32,11 +32,13 @@ class Reconciler:
     every: timedelta
 
     def __call__(self) -> int:
-        """Compare what is due; always 0, since nothing is left to do at once."""
+        """Compare what is due; always 0, since nothing is left to do at once. Raises what our own code raised over one
+        of them, once all were tried."""
         if not self.every:
             return 0
         with self.work.look() as tx:
             marks = {mark.ledger: mark for mark in tx.ledger_marks.all()}
+        faults: list[Exception] = []
         for ledger, compare in self.ledgers():
             mark = marks.get(ledger)
             whole = mark is None or self._due(mark, DAILY)
@@ -45,6 +47,10 @@ class Reconciler:
                     compare(whole)
                 except ProviderUnavailable as problem:
                     log.warning("ledger.not_read", ledger=ledger, problem=str(problem))
+                except Exception as fault:  # what one ledger says keeps nobody from the others
+                    faults.append(fault)
+        if faults:
+            raise faults[0]
         return 0
 
     def ledgers(self) -> Iterator[tuple[str, Callable[[bool], Findings]]]:

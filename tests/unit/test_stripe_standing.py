@@ -125,6 +125,12 @@ def test_a_whole_currency_is_counted_in_whole_units() -> None:
     assert (standing.amount, standing.amount_refunded) == (25, 5)
 
 
+@pytest.mark.parametrize("created", [-1, 253_402_300_800, 2**62, 10**19])
+def test_what_was_made_outside_of_all_years_is_none_of_stripe_s(created: int) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(msgspec.to_builtins(charged(created=created)), Charge)
+
+
 # Disputes
 
 

@@ -18,7 +18,7 @@ from domain.ids import BotName, ChargeId
 class _Charge(msgspec.Struct):
     id: str
     payment_intent: str | None
-    created: int
+    created: wire.Seconds
     currency: str
     status: str
     captured: bool
@@ -29,14 +29,14 @@ class _Charge(msgspec.Struct):
 class _Refund(msgspec.Struct):
     id: str
     payment_intent: str | None
-    created: int
+    created: wire.Seconds
     currency: str
     amount: int
     status: str | None
 
 
 class _Dispute(wire.Dispute, kw_only=True):
-    created: int
+    created: wire.Seconds
     payment_intent: str | None = None
 
 

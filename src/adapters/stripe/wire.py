@@ -1,6 +1,11 @@
 """What we read of Stripe's objects; all else in them is left alone. https://docs.stripe.com/api"""
 
+from typing import Annotated
+
 import msgspec
+
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""Since 1970, up to the end of the year 9999, beyond which no datetime goes."""
 
 
 class Named(msgspec.Struct):
@@ -35,7 +40,7 @@ class OfIntent(msgspec.Struct):
 
 class Charge(msgspec.Struct):
     id: str
-    created: int
+    created: Seconds
     status: str
     captured: bool
     amount_refunded: int

@@ -13,6 +13,7 @@ import msgspec
 
 from adapters.telegram.bot_api import BotApiError
 from adapters.telegram.calls import Bot, Call
+from adapters.telegram.wire import Seconds, UserNumber
 from application.ports.inbox import Report, Source
 from application.ports.ledgers import LedgerEntry, LedgerPage, StarLedger
 from domain.catalog import Method
@@ -26,7 +27,7 @@ INVOICE = "invoice_payment"
 
 
 class _User(msgspec.Struct):
-    id: int
+    id: UserNumber
 
 
 class _Partner(msgspec.Struct):
@@ -39,7 +40,7 @@ class _Partner(msgspec.Struct):
 class _Transaction(msgspec.Struct):
     id: str
     amount: int
-    date: int
+    date: Seconds
     source: _Partner | None = None
     receiver: _Partner | None = None
 
