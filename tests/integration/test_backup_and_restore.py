@@ -9,9 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import psycopg.sql
 import pytest
 
 from adapters.sql.backups import keeper_of
+from adapters.sql.backups.sqlite import SqliteKeeper
 from adapters.sql.migrate import downgrade, newest_revision
 from tests.integration.buying import buy, entitlements_of, newcomer, payments_of, settled
 from tests.integration.conftest import set_webhook
@@ -256,3 +258,63 @@ def test_a_restore_into_postgresql_that_fails_leaves_what_was_there(idle: Servic
         assert connection.execute("SELECT count(*) FROM seen_updates").fetchone() == (1,)
         schemas = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'before%'").fetchall()
     assert schemas == []
+
+
+@pytest.mark.parametrize("again", ["the backup", "what was there"])
+def test_after_a_restore_that_was_killed_no_empty_database_takes_its_place(
+    idle: Service, postgres_url: str, again: str
+) -> None:
+    idle.settings = {"DATABASE_URL": postgres_url, "PATH": f"{binaries()}{os.pathsep}{os.environ['PATH']}"}
+    idle.run("migrate")
+    idle.run("backup", "kept.dump")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO seen_updates VALUES ('main', 1, now())")
+    deadly = idle.folder / "deadly"
+    deadly.mkdir()
+    (deadly / "pg_restore").write_text(
+        f'#!/bin/sh\ncase "$*" in *--dbname*) kill -9 $PPID;; esac\nexec {binaries()}/pg_restore "$@"\n'
+    )
+    (deadly / "pg_restore").chmod(0o755)
+    whole = idle.settings["PATH"]
+    idle.settings["PATH"] = f"{deadly}{os.pathsep}{whole}"
+    assert idle.run("restore", "kept.dump", "--force", check=False).returncode == -9
+    idle.settings["PATH"] = whole
+
+    ran = idle.run("migrate", check=False)
+
+    assert ran.returncode == 1, ran
+    assert "put all of it aside as the schema before_restore_" in ran.stderr
+    if again == "the backup":
+        idle.run("restore", "kept.dump")
+    else:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            [(aside,)] = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'before%'").fetchall()
+            connection.execute("DROP SCHEMA public")
+            connection.execute(
+                psycopg.sql.SQL("ALTER SCHEMA {} RENAME TO public").format(psycopg.sql.Identifier(aside))
+            )
+    idle.run("migrate")
+    with psycopg.connect(postgres_url) as connection:
+        expected = 0 if again == "the backup" else 1
+        assert connection.execute("SELECT count(*) FROM seen_updates").fetchone() == (expected,)
+
+
+def test_while_a_restore_changes_the_name_there_is_a_database_at_every_moment(
+    idle: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = idle.folder / "tollgram.db"
+    idle.run("backup", "kept.db")
+    seen: list[bool] = []
+    replace = Path.replace
+
+    def watched(path: Path, target: Path) -> Path:
+        if target == database:
+            seen.append(database.is_file())
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    restored = SqliteKeeper(f"sqlite:///{database}").put_back(idle.folder / "kept.db", lambda *_: None, force=True)
+
+    assert seen == [True]
+    assert restored.aside
+    assert Path(restored.aside).read_bytes()[:16] == database.read_bytes()[:16]

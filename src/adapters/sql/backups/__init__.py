@@ -39,6 +39,10 @@ class Keeper(Protocol):
         """Put the backup in place of an empty database, or with `force` of any that nobody uses, all of it or nothing,
         and bring it to the newest schema."""
 
+    def left_aside(self) -> str | None:
+        """Where there is what a restore put aside and never put anything in place of, since its process died. Raises
+        BackupError."""
+
 
 def keeper_of(database_url: str) -> Keeper:
     """Raises ValueError for an address that is none."""

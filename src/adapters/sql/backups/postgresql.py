@@ -71,6 +71,15 @@ class PostgresqlKeeper:
             raise
         return Restored(revision=revision, aside=f"the schema {aside}" if aside else None)
 
+    def left_aside(self) -> str | None:
+        with self._connected() as connection:
+            if _tables(connection):
+                return None
+            newest = connection.execute(
+                "SELECT max(nspname::text) FROM pg_namespace WHERE starts_with(nspname, %s)", [ASIDE]
+            ).fetchone()
+        return f"the schema {newest[0]}" if newest and newest[0] else None
+
     def _make_room(self, connection: psycopg.Connection[Any], *, force: bool) -> str | None:
         others = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -60,10 +60,13 @@ class SqliteKeeper:
                     # All of it in one file, so that one name is all there is to change.
                     living.execute("PRAGMA journal_mode = DELETE")
                     aside = self._aside()
-                    self._database.rename(aside)
+                    _name_too(self._database, aside)
                 draft.replace(self._database)
             sync(self._database.parent)
         return Restored(revision=revision, aside=str(aside) if aside else None)
+
+    def left_aside(self) -> str | None:
+        return None  # there is no moment without a database
 
     @contextmanager
     def _alone(self, *, force: bool) -> Iterator[sqlite3.Connection | None]:
@@ -87,6 +90,15 @@ class SqliteKeeper:
 
     def _aside(self) -> Path:
         return self._database.with_name(f"{self._database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+
+
+def _name_too(path: Path, other: Path) -> None:
+    """The same file under another name as well, so that the first is never without one: whoever died in between would
+    leave no database, and the next start would make an empty one."""
+    try:
+        other.hardlink_to(path)
+    except OSError:  # there are file systems without
+        path.rename(other)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
