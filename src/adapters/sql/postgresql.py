@@ -19,6 +19,9 @@ CONNECT_TIMEOUT_S: Final = 3
 STATEMENT_TIMEOUT_S: Final = 4.0
 ANSWER_TIMEOUT_S: Final = 5.0
 """Of the server, whatever it is doing: later than its own time-outs, which keep the connection alive."""
+_WAIT_FOR_THE_DISK: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
 # No such table, no such column, no right to it: another database than ours, or one that was not migrated.
 _WRONG_DATABASE: Final = frozenset({"42P01", "42703", "42501", "3F000"})
 
@@ -26,8 +29,14 @@ _WRONG_DATABASE: Final = frozenset({"42P01", "42703", "42501", "3F000"})
 def open_postgresql(address: Address, *, patient: bool) -> Engine:
     url = address.url
     settings = {
+        # Whoever waited for a lock reads what the one before has written; in any other level than this, what was there
+        # before it began to wait, so that two spans of one user would begin at the same moment.
+        "default_transaction_isolation": r"read\ committed",
         # Times come back in the session's zone, and year 9999 does not fit every zone.
         "timezone": "UTC",
+        # The driver reads times and texts written so, and no others.
+        "datestyle": "ISO",
+        "client_encoding": "UTF8",
         # Every statement reaches its rows by an index. Before a table is first analyzed the planner thinks otherwise,
         # and reads all of it; compiling a statement takes longer than any of ours runs.
         "enable_seqscan": "off",
@@ -62,6 +71,12 @@ def open_postgresql(address: Address, *, patient: bool) -> Engine:
         dialect: object, record: object, arguments: tuple[Any, ...], settings: Mapping[str, Any]
     ) -> psycopg.Connection[Any]:
         return connect(*arguments, **settings)
+
+    @event.listens_for(engine, "connect")
+    def wait_for_the_disk(connection: psycopg.Connection[Any], record: object) -> None:
+        # Whatever somebody has set for the sake of speed: what is answered with a 2xx must not be lost with the power.
+        connection.execute(_WAIT_FOR_THE_DISK)
+        connection.commit()
 
     event.listen(engine, "handle_error", _in_our_words, retval=True)
     return engine
