@@ -67,8 +67,8 @@ class Asked:
         """Raises InvalidRequest for what can't be looked for."""
         given = self.fields
         status, method, user = given.get("status"), given.get("method"), given.get("user_id")
-        if any(len(value) > LONGEST for value in given.values()):
-            raise InvalidRequest("Nothing that can be looked for is that long.")
+        if any(len(value) > LONGEST or "\0" in value for value in given.values()):
+            raise InvalidRequest("Nothing that can be looked for is that long, or has a NUL in it.")
         try:
             return PaymentFilter(
                 status=PaymentStatus(status) if status else None,

@@ -181,8 +181,8 @@ def choice(text: str | None, among: type[Choice], name: str) -> Choice | None:
 
 def id_asked(text: str | None, name: str) -> str | None:
     """From the query; nobody need have it. Raises InvalidRequest, naming it, where nobody can."""
-    if text is not None and not 1 <= len(text) <= LONGEST_ID:
-        raise InvalidRequest(f"{name} must have 1 to {LONGEST_ID} characters.")
+    if text is not None and (not 1 <= len(text) <= LONGEST_ID or "\0" in text):  # which PostgreSQL keeps in no text
+        raise InvalidRequest(f"{name} must have 1 to {LONGEST_ID} characters, none of them NUL.")
     return text
 
 
