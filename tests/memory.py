@@ -914,6 +914,10 @@ class MemoryOutbox(Outbox):
                 self._keep(replace(kept, claimed_at=now, claimed_until=now + lease, due_at=now))
         return claimed
 
+    def crowded(self, bot: BotName, chat_id: int, *, by: int) -> bool:
+        waiting = [kept for kept in self.state.outbox if kept.waits]
+        return sum((kept.letter.bot, kept.letter.chat_id) == (bot, chat_id) for kept in waiting) >= by
+
     def sent(self, letter: Letter, now: datetime) -> None:
         if kept := self._waiting(letter):
             self._keep(replace(kept, sent_at=now, claimed_until=None))

@@ -40,6 +40,9 @@ from domain.invoice import InvoiceState
 
 COMMANDS = ("start", "plans", "buy", "status", "help", "terms", "paysupport")
 DEEP_LINK = "buy_"
+MOST_UNANSWERED = 20
+"""Letters that wait for one chat. Telegram takes one a second: whoever asks faster than that for long would fill the
+outbox, and be answered for hours; and all who look for letters would look through theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +77,9 @@ class AnswerMessage:
             now = self.clock.now()
             if not tx.updates.first_seen(said.bot, said.update_id, now):
                 return
-            answer = self._answer(tx, said, now)
-            tx.outbox.add([Letter(bot=said.bot, chat_id=said.chat_id, language=said.language, message=answer)], now)
+            if not tx.outbox.crowded(said.bot, said.chat_id, by=MOST_UNANSWERED):
+                answer = self._answer(tx, said, now)
+                tx.outbox.add([Letter(bot=said.bot, chat_id=said.chat_id, language=said.language, message=answer)], now)
         if said.command in COMMANDS:
             self.journal.record(CommandAnswered(name=said.command, user_id=said.user_id))
 
@@ -169,7 +173,9 @@ class AnswerPress:
             if not tx.updates.first_seen(press.bot, press.update_id, now):
                 return Toast.DONE
             letter, toast, event = self._act(tx, press, press.action, now)
-            if letter:
+            # An invoice is always sent; of those no more are issued than a few a minute.
+            invoiced = isinstance(event, InvoiceIssued)
+            if letter and (invoiced or not tx.outbox.crowded(press.bot, press.user_id, by=MOST_UNANSWERED)):
                 tx.outbox.add([letter], now)
         if event:
             self.journal.record(event)

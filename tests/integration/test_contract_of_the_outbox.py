@@ -278,3 +278,15 @@ def test_what_telegram_asked_to_wait_for_is_waited_for(work: UnitOfWork) -> None
         tx.outbox.retry(failed, NOON + DAY, "429: retry after 86400")
     assert claim(work, DAY - SECOND) == []
     assert len(claim(work, DAY)) == 1
+
+
+def test_a_chat_is_crowded_by_what_waits_for_it_from_that_bot_and_by_nothing_else(work: UnitOfWork) -> None:
+    put(work, letter(1), letter(1), letter(2), letter(1, SECOND_BOT))
+    with work.begin() as tx:
+        assert [tx.outbox.crowded(MAIN, 1, by=number) for number in (1, 2, 3)] == [True, True, False]
+        assert not tx.outbox.crowded(MAIN, 3, by=1)
+    with work.begin() as tx:
+        sent = next(claimed for claimed in tx.outbox.claim(NOON, at_most=9, lease=LEASE) if claimed.chat_id == 1)
+        tx.outbox.sent(sent, NOON)
+    with work.begin() as tx:
+        assert not tx.outbox.crowded(MAIN, 1, by=2)

@@ -79,6 +79,7 @@ def test_no_statement_of_the_service_reads_a_whole_table(engine: Engine, sql_wor
         tx.updates.forget(NOON)
         tx.attempts.admit(ALICE, NOON, at_most=1, within=LEASE)
         tx.outbox.add([Letter(bot=MAIN, chat_id=1, language="en", message=Help())], NOON)
+        tx.outbox.crowded(MAIN, ALICE, by=20)
         (letter,) = tx.outbox.claim(NOON, at_most=1, lease=LEASE)
         tx.outbox.retry(letter, NOON, "")
         tx.outbox.sent(letter, NOON)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from application.buttons import Action, Buy, Cancel, ShowMethods, ShowPlans
-from application.chat import AnswerPress, ButtonPress, Toast
+from application.chat import MOST_UNANSWERED, AnswerPress, ButtonPress, Toast
 from application.messages import InvoiceMessage, MethodMenu, PlanMenu, PurchaseDeclined
 from application.ports.trail import TrailEntry
 from domain.catalog import Method
@@ -266,3 +266,14 @@ def test_money_that_moved_on_a_cancelled_invoice_is_granted_all_the_same() -> No
     service.settle(charge())
 
     assert len(service.held(ALICE)) == 1
+
+
+def test_among_many_unanswered_presses_an_invoice_is_sent_all_the_same() -> None:
+    service = Service()
+    for number in range(5 * MOST_UNANSWERED):
+        press(service, pressed(ShowPlans(), update_id=number))
+    assert len(service.state.outbox) == MOST_UNANSWERED
+
+    assert press(service, pressed(BUY_GOLD, update_id=9999)) is Toast.INVOICE_SENT
+
+    assert isinstance(service.state.messages[-1], InvoiceMessage)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from application.chat import COMMANDS, AnswerMessage, ChatMessage
+from application.chat import COMMANDS, MOST_UNANSWERED, AnswerMessage, ChatMessage
 from application.messages import (
     AskInPrivate,
     Help,
@@ -282,3 +282,13 @@ def test_status_tells_what_was_paid_and_waits_for_a_person() -> None:
     assert answer("status", service=service) == Status(
         user_id=ALICE, plans=(), waiting=(Price(amount=1, currency="XTR"), Price(amount=2500, currency="GBP"))
     )
+
+
+def test_who_talks_faster_than_telegram_takes_answers_is_not_answered_for_hours() -> None:
+    service = Service()
+
+    for number in range(5 * MOST_UNANSWERED):
+        say(service, message("help", update_id=number))
+    say(service, message("help", user_id=BOB, chat_id=BOB, update_id=9999))
+
+    assert [kept.letter.chat_id for kept in service.state.outbox] == [ALICE] * MOST_UNANSWERED + [BOB]

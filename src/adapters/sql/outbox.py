@@ -18,6 +18,7 @@ from adapters.sql.schema import letter_waits
 from application.messages import Letter
 from application.ports.outbox import Outbox
 from application.ports.outcomes import LONGEST_PUT_OFF
+from domain.ids import BotName
 
 BOT_PER_SECOND: Final = 25
 """Over all chats. Telegram takes about 30 (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this);
@@ -51,6 +52,13 @@ _OLDEST_OF_CHAT = (
     )
     .correlate(_TABLE)
     .scalar_subquery()
+)
+_CROWDED = (
+    select(_TABLE.c.id)
+    .where(letter_waits, _TABLE.c.bot == bindparam("of"), _TABLE.c.chat_id == bindparam("chat"))
+    .order_by(_TABLE.c.id)
+    .limit(1)
+    .offset(bindparam("before"))
 )
 _HEADS = (
     select(_TABLE)
@@ -111,6 +119,9 @@ class SqlOutbox(Outbox):
             ids = [letter.id for letter in claimed]
             self._connection.execute(_CLAIM, {"ids": ids, "now": now, "claim_runs_out": now + lease})
         return claimed
+
+    def crowded(self, bot: BotName, chat_id: int, *, by: int) -> bool:
+        return self._connection.execute(_CROWDED, {"of": bot, "chat": chat_id, "before": by - 1}).first() is not None
 
     def sent(self, letter: Letter, now: datetime) -> None:
         self._connection.execute(_SENT, {"of": letter.id, "now": now})

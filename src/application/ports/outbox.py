@@ -8,6 +8,7 @@ from typing import Protocol
 
 from application.messages import Letter
 from application.ports.outcomes import Rejected, TryLater
+from domain.ids import BotName
 
 
 class Outbox(Protocol):
@@ -20,6 +21,10 @@ class Outbox(Protocol):
     def claim(self, now: datetime, *, at_most: int, lease: timedelta) -> Sequence[Letter]:
         """Take letters to send: of each chat only its oldest, none that another process has claimed, and no more
         than Telegram's rates allow, counted over all processes."""
+
+    @abstractmethod
+    def crowded(self, bot: BotName, chat_id: int, *, by: int) -> bool:
+        """Whether so many letters wait for that chat already, or more."""
 
     @abstractmethod
     def sent(self, letter: Letter, now: datetime) -> None: ...

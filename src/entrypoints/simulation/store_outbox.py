@@ -52,6 +52,10 @@ class StoreOutbox(Port, Outbox):
             self._s.change(self._t.outbox, letter.id, partial(_claimed, now=now, until=now + lease))
         return claimed
 
+    def crowded(self, bot: BotName, chat_id: int, *, by: int) -> bool:
+        self._s.statement("outbox.crowded")
+        return sum(1 for _ in self._s.find(self._t.outbox, self._t.letters_waiting, (bot, chat_id))) >= by
+
     def sent(self, letter: Letter, now: datetime) -> None:
         self._s.statement("outbox.sent")
         self._change(letter, lambda row: LetterRow(row.letter, row.created_at, row.due_at, row.claimed_at, sent_at=now))
