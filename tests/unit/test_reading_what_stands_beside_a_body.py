@@ -57,9 +57,9 @@ def test_what_is_not_there_is_not_asked_for() -> None:
             id="a word that there is not",
         ),
         pytest.param(
-            lambda: id_asked("x" * 256, "charge_id"), "charge_id must have 1 to 255 characters.", id="a long id"
+            lambda: id_asked("x" * 256, "charge_id"), "charge_id must have 1 to 255 characters, none of them NUL.", id="a long id"
         ),
-        pytest.param(lambda: id_asked("", "charge_id"), "charge_id must have 1 to 255 characters.", id="no id"),
+        pytest.param(lambda: id_asked("", "charge_id"), "charge_id must have 1 to 255 characters, none of them NUL.", id="no id"),
         *(
             pytest.param(
                 lambda text=text: moment_asked(text, "since"),
