@@ -192,26 +192,24 @@ def revoke(
     moved: list[Entitlement] = []
     others = [e for e in among if e.id != ending.id and e.plan_code == ending.plan_code and e.held(now)]
     lost = ending.held(now) and not others
-    running = [e for e in others if e.starts_at <= now]
-    if any(e.expires_at is None for e in running):
-        return Revocation(ended=tuple(ended), moved=(), lost=lost)
-    free_from = max([now, *(e.expires_at for e in running if e.expires_at is not None)])
+    free_from = now
     ids = iter(new_ids)
-    for later in sorted((e for e in others if e.starts_at > now), key=lambda e: (e.starts_at, e.granted_at, e.id)):
-        if later.starts_at > free_from:
-            ended.append(replace(later, revoked_at=now))
-            later = replace(
-                later,
+    # Those that run already come first, and stay.
+    for other in sorted(others, key=lambda e: (e.starts_at, e.granted_at, e.id)):
+        if other.starts_at > free_from:
+            ended.append(replace(other, revoked_at=now))
+            other = replace(
+                other,
                 id=next(ids),
-                origin=later.grant,
+                origin=other.grant,
                 moved_at=now,
                 starts_at=free_from,
-                expires_at=later.duration.after(free_from),
+                expires_at=other.duration.after(free_from),
             )
-            moved.append(later)
-        if later.expires_at is None:
+            moved.append(other)
+        if other.expires_at is None:
             break
-        free_from = max(free_from, later.expires_at)
+        free_from = max(free_from, other.expires_at)
     return Revocation(ended=tuple(ended), moved=tuple(moved), lost=lost)
 
 
@@ -278,12 +276,12 @@ def _following_what_ends(held: Holding | None, now: datetime) -> datetime:
 
 
 def expires(over: Entitlement, among: Iterable[Entitlement]) -> bool:
-    """Whether the plan was lost by that span's end: no other span of the plan was open at that moment. `among` is all
-    that the user ever had of anything, so that it is the same however late one looks."""
+    """Whether the plan was lost by that span's end: no span of the plan was open at that moment, as it was not itself.
+    `among` is all that the user ever had of anything, so that it is the same however late one looks."""
     end = over.expires_at
     if end is None:
         return False
-    return not any(other.active(end) for other in among if other.id != over.id and other.plan_code == over.plan_code)
+    return not any(other.active(end) for other in among if other.plan_code == over.plan_code)
 
 
 def _following(held: Holding | None, now: datetime) -> datetime:

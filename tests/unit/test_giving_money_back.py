@@ -25,6 +25,7 @@ from tests.builders import (
     HOUR,
     MAIN,
     MALLORY,
+    MONTH,
     SILVER,
     Rigged,
     Service,
@@ -131,6 +132,28 @@ def test_other_plans_are_not_touched() -> None:
     revocation = ended(week("a", NOON), entitlement(name="gold", starts_at=NOON + WEEK))
 
     assert (len(revocation.ended), revocation.moved, revocation.lost) == (1, (), True)
+
+
+def test_a_span_that_lies_within_another_lets_none_begin_before_the_end_of_that() -> None:
+    running, month = week("a", NOON), entitlement(SILVER, name="b", starts_at=NOON + WEEK, duration=MONTH)
+    within, last = week("c", NOON + 2 * WEEK), week("d", NOON + 7 * WEEK)
+
+    moved = ended(running, month, within, last).moved
+
+    assert [(span.origin, span.starts_at) for span in moved] == [
+        (month.id, NOON),
+        (last.id, MONTH.after(NOON)),
+    ]
+
+
+def test_of_two_that_begin_at_once_the_one_that_was_granted_first_moves_up() -> None:
+    running = week("a", NOON)
+    late, early = (
+        entitlement(SILVER, name=name, starts_at=NOON + WEEK, granted_at=NOON - ago)
+        for name, ago in (("b", HOUR), ("c", DAY))
+    )
+
+    assert [span.origin for span in ended(running, late, early).moved] == [early.id]
 
 
 def test_a_month_that_moves_up_is_counted_by_the_calendar_anew() -> None:
