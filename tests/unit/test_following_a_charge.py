@@ -654,13 +654,27 @@ def test_where_nothing_is_left_the_span_is_put_back_as_it_was() -> None:
         pytest.param([other(NOON + DAY, 3, revoked_at=NOON + 2 * DAY)], NOON, id="that was ended"),
         pytest.param([other(NOON + LONG, 3)], NOON, id="that begins where it ends"),
         pytest.param([other(NOON - 3 * DAY, 3)], NOON, id="that ends where it begins"),
-        pytest.param([entitlement(FOR_LIFE, duration=LIFETIME, starts_at=NOON, expires_at=None)], NOON, id="for life"),
+        pytest.param([other(NOON - 9 * DAY, 3)], NOON, id="that was over before it began"),
+        pytest.param([other(NOON + 16 * DAY, 3), other(NOON + DAY, 3)], NOON + 19 * DAY, id="two, the later one first"),
+        pytest.param([entitlement(duration=LIFETIME)], NOON, id="for life"),
     ],
 )
 def test_it_follows_what_has_taken_its_place_since(others: list[Entitlement], begins: datetime) -> None:
     again = put_back(entitlement(FORTNIGHT, revoked_at=NOON + 90 * DAY), *others)
 
     assert (again.starts_at, again.expires_at) == (begins, begins + LONG)
+
+
+@pytest.mark.parametrize("used", [HOUR, LONG], ids=["of which something is left", "of which nothing is left"])
+def test_what_goes_on_is_the_same_grant_and_nobody_knew_of_it_before(used: timedelta) -> None:
+    moved = entitlement(
+        FORTNIGHT, origin=EntitlementId("first"), moved_at=NOON - HOUR, granted_at=NOON - DAY, revoked_at=NOON + used
+    )
+
+    again = put_back(moved)
+
+    assert again.grant == moved.grant
+    assert again.known_from == NOON + 91 * DAY
 
 
 def test_what_was_never_interrupted_is_not_put_back() -> None:
@@ -703,3 +717,12 @@ def test_a_life_has_all_of_it_left() -> None:
 
     assert left is not None
     assert (left.expires_at, left.duration) == (None, LIFETIME)
+
+
+def test_what_is_left_is_the_same_grant() -> None:
+    span = entitlement(revoked_at=NOON + HOUR)
+
+    left = rest(span)
+
+    assert left is not None
+    assert left.grant == span.grant
