@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from domain.duration import Duration
-from domain.ids import ChargeId
-from domain.invoice import Objection
+from domain.ids import ChargeId, PlanCode
+from domain.invoice import Invoice, Objection
 from domain.payment import Charge, PaymentStatus, Refund
 from tests.builders import (
     ALICE,
@@ -21,6 +21,7 @@ from tests.builders import (
     invoice_id,
     refund,
     shop,
+    stars,
 )
 
 FIRST_INVOICE, SECOND_INVOICE = (invoice(FOR_LIFE, id=invoice_id(number)) for number in (1, 2))
@@ -105,6 +106,55 @@ def test_what_granted_nothing_then_stands_in_no_ones_way() -> None:
 
     assert bought.status is PaymentStatus.GRANTED
     assert service.held(ALICE)
+
+
+def test_another_sum_for_a_lifetime_that_went_back_stands_in_no_lifetime_s_way() -> None:
+    """It never opened anything, so nothing was held for life when the right price was paid."""
+    too_little = replace(FIRST, paid=stars(FIRST.paid.amount - 1))
+
+    for news in ((too_little, refund(too_little), AGAIN), (refund(too_little), too_little, AGAIN)):
+        assert ends(told(*news))[AGAIN.charge_id] == (PaymentStatus.GRANTED, None)
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
+@pytest.mark.parametrize(
+    "bought",
+    [
+        pytest.param(invoice(FOR_LIFE, payer=BOB), id="by somebody else"),
+        pytest.param(invoice(replace(FOR_LIFE, code=PlanCode("silver_forever"))), id="of another plan"),
+    ],
+)
+def test_another_lifetime_that_went_back_stands_in_no_one_s_way(bought: Invoice, at_once: bool) -> None:
+    service = Service()
+    service.keep(bought, SECOND_INVOICE)
+    paid = charge(bought, charge_id=FIRST.charge_id)
+    service.refund(refund(paid))
+    for together in [(paid, AGAIN)] if at_once else [(paid,), (AGAIN,)]:
+        service.settle(*together)
+
+    assert ends(service)[AGAIN.charge_id] == (PaymentStatus.GRANTED, None)
+
+
+def test_a_lifetime_that_was_granted_by_hand_without_an_invoice_and_went_back_stands_in_no_ones_way() -> None:
+    service = Service()
+    service.keep(SECOND_INVOICE)
+    lost = replace(FIRST, payload="nothing of ours")
+    [kept] = service.settle(lost).values()
+    service.resolve(kept, plan_code=FOR_LIFE.code)
+    service.refund(refund(lost))
+
+    service.settle(AGAIN)
+
+    assert ends(service)[AGAIN.charge_id] == (PaymentStatus.GRANTED, None)
+
+
+def test_it_stands_in_the_way_also_where_both_invoices_were_lost_and_both_charges_come_at_once() -> None:
+    service = Service()
+    service.refund(refund(FIRST))
+
+    service.settle(FIRST, AGAIN)
+
+    assert ends(service)[AGAIN.charge_id] == (PaymentStatus.QUARANTINED, Objection.ALREADY_ENTITLED)
 
 
 def test_the_moment_it_went_back_decides() -> None:
