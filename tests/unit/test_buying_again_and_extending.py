@@ -164,6 +164,18 @@ def test_a_plan_may_be_bought_again(expires_at: datetime | None, may: bool) -> N
     assert Holding(expires_at=expires_at).renewable(GOLD.renew_window, NOON) is may
 
 
+@pytest.mark.parametrize(
+    ("expires_at", "may"),
+    [
+        pytest.param(NOON + 3000 * DAY, True, id="however long it lasts yet"),
+        pytest.param(END_OF_TIME, False, id="but not where nothing can follow"),
+        pytest.param(None, False, id="but not what is held for life"),
+    ],
+)
+def test_a_plan_that_may_be_bought_again_at_any_time_may(expires_at: datetime | None, may: bool) -> None:
+    assert Holding(expires_at=expires_at).renewable(LIFETIME, NOON) is may
+
+
 @pytest.mark.criterion("5.5")
 def test_a_second_payment_of_a_held_plan_extends_it_and_says_so() -> None:
     service = Service()
