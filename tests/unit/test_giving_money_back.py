@@ -17,9 +17,10 @@ from domain.entitlement import Entitlement, Revocation, revoke
 from domain.errors import Unavailable
 from domain.events import EntitlementRevoked, PaymentQuarantined, PaymentRefunded, RefundCameFirst
 from domain.ids import ChargeId, EntitlementId, PaymentId
-from domain.payment import Charge, PaymentStatus
+from domain.payment import Charge, DisputeState, PaymentStatus
 from tests.builders import (
     ALICE,
+    BOB,
     DAY,
     GOLD,
     HOUR,
@@ -35,6 +36,7 @@ from tests.builders import (
     invoice_id,
     payment,
     refund,
+    standing,
     stars,
 )
 from tests.memory import NOON, MemoryTransaction
@@ -367,6 +369,22 @@ def test_the_charge_and_then_its_payer_is_locked_before_access_ends() -> None:
     service.refund(refund())
 
     assert [tx.locked for tx in begun] == [[charge().key, ALICE]]
+
+
+@pytest.mark.parametrize("disputed", [False, True], ids=["open", "interrupted by a dispute"])
+def test_so_is_somebody_else_for_whom_it_had_opened_the_door(disputed: bool) -> None:
+    service = Service()
+    service.keep(invoice())
+    [held] = service.settle(charge(paid=stars(1))).values()
+    service.resolve(held, user_id=BOB)
+    if disputed:
+        service.follow(standing(held.charge, disputes={"dp_1": DisputeState.WITHDRAWN}))
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    service.refund(refund(held.charge))
+
+    assert [tx.locked for tx in begun] == [[charge().key, ALICE, BOB]]
 
 
 def test_a_refund_that_could_not_be_kept_is_tried_again_whole() -> None:

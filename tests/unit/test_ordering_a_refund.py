@@ -7,7 +7,7 @@ import pytest
 
 from application.messages import PaymentReturned, PaymentReturning, Price
 from application.ports.outcomes import Rejected, TryLater
-from application.ports.refunds import NotYet
+from application.ports.refunds import GivenBack, NotYet, ReturnOutcome
 from application.refund_orders import LONGEST_PAUSE, TRIED_FOR, UNTIL_TOLD, pause
 from domain.catalog import Method
 from domain.errors import Conflict, NotFound
@@ -182,6 +182,55 @@ def test_a_provider_that_has_it_in_hand_is_asked_again_in_an_hour() -> None:
     assert now(service, bought).status is PaymentStatus.REFUNDED
 
 
+@pytest.mark.parametrize(
+    ("after", "wait"),
+    [pytest.param(None, SECOND, id="a second"), pytest.param(10 * MINUTE, 10 * MINUTE, id="as long as it asked for")],
+)
+def test_a_provider_that_does_not_answer_is_asked_again_after(after: timedelta | None, wait: timedelta) -> None:
+    service = Service()
+    service.order_refund(paid(service))
+    service.refunder.outcomes.append(TryLater(problem="no answer in time", after=after))
+    service.carry_refunds()
+
+    service.clock.pass_by(wait - timedelta(microseconds=1))
+    assert service.carry_refunds() == 0
+    service.clock.pass_by(timedelta(microseconds=1))
+    assert service.carry_refunds() == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(GivenBack(), id="given back"),
+        pytest.param(NotYet(), id="in hand"),
+        pytest.param(TryLater(problem="no answer in time"), id="no answer"),
+        pytest.param(Rejected(problem="CHARGE_NOT_FOUND"), id="refused"),
+    ],
+)
+def test_what_a_provider_answered_is_noted_while_nobody_else_changes_the_payment(outcome: ReturnOutcome) -> None:
+    service = Service()
+    bought = paid(service)
+    service.order_refund(bought)
+    service.refunder.outcomes.append(outcome)
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    service.carry_refunds()
+
+    assert begun[-1].locked[:1] == [bought.charge.key]
+
+
+def test_what_is_ordered_is_ordered_while_nobody_else_changes_the_payment() -> None:
+    service = Service()
+    bought = paid(service)
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    service.order_refund(bought)
+
+    assert [tx.locked for tx in begun] == [[bought.charge.key]]
+
+
 def test_the_providers_own_word_ends_the_order() -> None:
     service = Service()
     bought = paid(service)
@@ -206,6 +255,19 @@ def test_what_is_not_done_in_two_weeks_is_a_matter_for_a_person(outcome: NotYet 
 
     assert now(service, bought).status is PaymentStatus.GRANTED
     assert isinstance(service.journal.events[-1], RefundFailed)
+
+
+@pytest.mark.parametrize("outcome", [NotYet(), TryLater(problem="no answer in time")], ids=["in hand", "no answer"])
+def test_up_to_the_end_of_two_weeks_it_is_tried_on(outcome: NotYet | TryLater) -> None:
+    service = Service()
+    bought = paid(service)
+    service.order_refund(bought)
+    service.clock.pass_by(TRIED_FOR)
+    service.refunder.outcomes.append(outcome)
+
+    service.carry_refunds()
+
+    assert now(service, bought).status is PaymentStatus.REFUND_PENDING
 
 
 @pytest.mark.parametrize("quarantined", [False, True])
@@ -325,6 +387,8 @@ def test_money_of_somebody_else_goes_back_by_itself_and_they_are_told() -> None:
     price = Price(amount=1250, currency="XTR")
     assert service.state.messages == [PaymentReturning(price=price, reason="wrong_user", plan="Gold, 1 month")]
     assert service.journal.events == [RefundOrdered(payment=pending, asked_by="tollgram", automatic=True)]
+    [waiting] = service.state.refund_orders.values()
+    assert (waiting.order.asked_by, waiting.order.reason) == ("tollgram", Objection.WRONG_USER)
     go_on(service)
     assert now(service, pending).status is PaymentStatus.REFUNDED
 
