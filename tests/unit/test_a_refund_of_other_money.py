@@ -34,7 +34,7 @@ def test_it_takes_no_access_away_and_somebody_is_told(different: dict[str, Any])
     assert service.check(ALICE, "signals").allowed
     assert service.journal.events[-1] == RefundConflicted(refund=false, payment=bought)
     assert kinds(service) == ["successful_payment", "refund_conflict"]
-    assert service.state.trail[-1].message == false.message
+    assert (service.state.trail[-1].message, service.state.trail[-1].decision) == (false.message, bought.status)
 
 
 @pytest.mark.parametrize("different", OTHER_MONEY)
@@ -80,6 +80,7 @@ def test_two_refunds_that_contradict_each_other_are_both_kept_before_their_charg
 
     assert service.journal.events[-1] == RefundConflicted(refund=false, payment=None)
     assert kinds(service) == ["refunded_payment", "refund_conflict"]
+    assert service.state.trail[-1].decision is None
 
 
 @pytest.mark.threat(26)
