@@ -10,7 +10,7 @@ from application.quarantine import RefundQuarantined
 from domain.catalog import Method
 from domain.errors import Conflict, InvalidRequest, NotFound, UnknownPlan
 from domain.events import PaymentResolved, RefundOrdered
-from domain.ids import ChargeId
+from domain.ids import ChargeId, UserId
 from domain.invoice import Objection
 from domain.payment import DisputeState, Payment, PaymentStatus
 from tests.builders import (
@@ -21,6 +21,7 @@ from tests.builders import (
     GOLD,
     MALLORY,
     SILVER,
+    Rigged,
     Service,
     charge,
     invoice,
@@ -32,7 +33,7 @@ from tests.builders import (
     stripe_charge,
     stripe_invoice,
 )
-from tests.memory import NOON
+from tests.memory import NOON, MemoryTransaction
 
 
 def held(service: Service, **different: Any) -> Payment:
@@ -207,10 +208,13 @@ def test_a_payment_providers_charge_must_be_given_back_there() -> None:
         refund_it(service, quarantined)
 
 
-def held_back(service: Service, days: int = 10) -> Payment:
-    """Alice's Gold was open for ten days, then Telegram's ledger did not have her payment."""
+def held_back(service: Service, days: int = 10, **chosen: Any) -> Payment:
+    """Alice's Gold was open for ten days, then Telegram's ledger did not have her payment. `chosen`: Olga had granted
+    it so."""
     service.keep(invoice())
-    [bought] = service.settle(charge()).values()
+    [bought] = service.settle(charge(paid=stars(1249)) if chosen else charge()).values()
+    if chosen:
+        bought = service.resolve(bought, **chosen)
     service.clock.pass_by(days * DAY)
     with service.work.begin() as tx:
         hold_back(tx, bought.charge.key, service.ids, service.clock.now())
@@ -248,6 +252,36 @@ def test_what_was_over_before_it_was_held_back_is_not_given_a_second_time() -> N
     assert (over.starts_at, over.expires_at) == (NOON, GOLD.duration.after(NOON))
     assert not service.check(ALICE, "signals").allowed
     assert len(service.state.messages) == told
+
+
+def test_it_opens_it_for_whom_it_had_opened_it_and_nothing_waits_to_go_on_any_more() -> None:
+    service = Service()
+
+    granted = service.resolve(held_back(service, user_id=BOB))
+
+    assert granted.suspended is None
+    assert len(service.held(BOB)) == 1
+    assert service.held(ALICE) == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "users"),
+    [pytest.param({}, {ALICE}, id="the payer"), pytest.param({"user_id": BOB}, {ALICE, BOB}, id="somebody else too")],
+)
+def test_the_charge_and_then_whoever_is_concerned_is_locked_before_the_door_opens(
+    chosen: dict[str, Any], users: set[UserId]
+) -> None:
+    service = Service()
+    quarantined = held(service)
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    service.resolve(quarantined, **chosen)
+
+    [tx] = begun
+    first, *then = tx.locked
+    assert first == quarantined.charge.key
+    assert set(then) == users
 
 
 @pytest.mark.parametrize("chosen", [{"plan_code": SILVER.code}, {"user_id": BOB}], ids=["another plan", "another user"])
