@@ -1,8 +1,9 @@
 """What a provider's ledger has and our books do not is repaired; what only our books have is held back, and told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,14 @@ from application.reconciliation import (
 )
 from domain.catalog import Method
 from domain.errors import NotFound
-from domain.events import LedgerCompared, PaymentReleased
+from domain.events import (
+    EntitlementRestored,
+    EntitlementSuspended,
+    Event,
+    LedgerCompared,
+    PaymentQuarantined,
+    PaymentReleased,
+)
 from domain.findings import Findings
 from domain.ids import BotName, ChargeId, PaymentId
 from domain.invoice import Objection
@@ -36,6 +44,7 @@ from tests.builders import (
     SECOND,
     SECOND_BOT,
     SIGNER,
+    Rigged,
     Service,
     charge,
     invoice,
@@ -47,7 +56,7 @@ from tests.builders import (
     stripe_charge,
     stripe_invoice,
 )
-from tests.memory import NOON
+from tests.memory import NOON, MemoryTransaction
 
 LEDGER = "stars:main"
 
@@ -108,7 +117,14 @@ def known(service: Service) -> Service:
     return service
 
 
-def compare(service: Service, ledger: StarLedger, *, whole: bool = True, dry_run: bool = False) -> Findings:
+def compare(
+    service: Service,
+    ledger: StarLedger,
+    *,
+    whole: bool = True,
+    dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Findings:
     reconcile = ReconcileStars(
         work=service.work,
         clock=service.clock,
@@ -117,14 +133,20 @@ def compare(service: Service, ledger: StarLedger, *, whole: bool = True, dry_run
         ledger=ledger,
         journal=service.journal,
     )
-    return reconcile(MAIN, whole=whole, dry_run=dry_run)
+    return reconcile(MAIN, whole=whole, dry_run=dry_run, progress=progress)
 
 
 def compare_stripe(
-    service: Service, ledger: StripeLedger, *, whole: bool = True, dry_run: bool = False, since: datetime | None = None
+    service: Service,
+    ledger: StripeLedger,
+    *,
+    whole: bool = True,
+    dry_run: bool = False,
+    since: datetime | None = None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Findings:
     reconcile = ReconcileStripe(work=service.work, clock=service.clock, ledger=ledger, journal=service.journal)
-    return reconcile(whole=whole, dry_run=dry_run, since=since)
+    return reconcile(whole=whole, dry_run=dry_run, since=since, progress=progress)
 
 
 def waiting(service: Service) -> list[Report]:
@@ -157,7 +179,7 @@ def test_a_payment_that_nobody_told_us_of_goes_into_the_inbox_with_the_mark() ->
     assert waiting(service) == [report(1)]
     assert service.state.inbox[report(1)].kept.found_by is FoundBy.RECONCILIATION
     mark = service.state.ledger_marks[LEDGER]
-    assert (mark.read_to, mark.tail_read_at, mark.whole_read_at) == (2, NOON, NOON)
+    assert (mark.read_to, mark.tail_read_at, mark.whole_begun_at, mark.whole_read_at) == (2, NOON, NOON, NOON)
 
 
 def test_what_was_given_up_is_tried_again_once_a_day_and_not_once_a_minute() -> None:
@@ -196,6 +218,53 @@ def test_a_refund_that_we_know_is_not_found_again() -> None:
     assert compare(service, ListedStars([paid.charge, refund(paid.charge)])).repaired == 0
 
 
+def test_a_refund_is_found_also_where_a_false_one_was_told_in_its_place() -> None:
+    service = known(Service())
+    paid = bought(service)
+    service.refund(refund(paid.charge, refunded=stars(1)))
+
+    found = compare(service, ListedStars([paid.charge, refund(paid.charge)]))
+
+    assert found.missing_refunds == 1
+    assert waiting(service) == [report(1)]
+
+
+def test_a_false_refund_that_is_listed_is_not_found_for_ever() -> None:
+    service = known(Service())
+    paid = bought(service)
+    false = refund(paid.charge, refunded=stars(1))
+    service.refund(false)
+
+    assert compare(service, ListedStars([paid.charge, false])).missing_refunds == 0
+
+
+def test_a_refund_that_came_before_its_charge_is_not_found_again() -> None:
+    service = known(Service())
+    service.refund(refund())
+
+    assert compare(service, ListedStars([refund()])).missing_refunds == 0
+
+
+@pytest.mark.parametrize(
+    ("back", "ours"),
+    [
+        pytest.param(refund(charge(charge_id=ChargeId("older")), refunded_at=NOON - DAY - SECOND), False, id="no"),
+        pytest.param(refund(charge(charge_id=ChargeId("older")), refunded_at=NOON - DAY), True, id="since we began"),
+        pytest.param(
+            refund(charge(charge_id=ChargeId("charge-1")), refunded_at=NOON - DAY - SECOND), True, id="of what we know"
+        ),
+    ],
+)
+def test_a_refund_is_ours(back: Refund, ours: bool) -> None:
+    service = known(Service())
+    paid = bought(service)
+
+    found = compare(service, ListedStars([paid.charge, back]))
+
+    assert (found.missing_refunds, found.foreign) == ((1, 0) if ours else (0, 1))
+    assert waiting(service) == ([report(1)] if ours else [])
+
+
 def test_the_tail_is_read_from_a_little_before_where_it_was_left() -> None:
     service = known(Service())
     ledger = ListedStars([bought(service, number).charge for number in range(60)], size=100)
@@ -208,6 +277,67 @@ def test_the_tail_is_read_from_a_little_before_where_it_was_left() -> None:
     assert ledger.read == [60 - STAR_OVERLAP]
     assert (found.entries, found.missing_payments) == (STAR_OVERLAP + 1, 1)
     assert service.state.ledger_marks[LEDGER].read_to == 61
+
+
+@pytest.mark.parametrize("lines", [1, STAR_OVERLAP])
+def test_the_tail_of_a_short_ledger_is_all_of_it(lines: int) -> None:
+    service = known(Service())
+    ledger = ListedStars([bought(service, number).charge for number in range(lines)], size=100)
+    compare(service, ledger)
+    ledger.read.clear()
+
+    found = compare(service, ledger, whole=False)
+
+    assert ledger.read == [0]
+    assert (found.entries, found.whole) == (lines, False)
+
+
+def test_a_tail_whose_last_page_is_full_is_not_read_whole() -> None:
+    service = known(Service())
+    ledger = ListedStars([bought(service, number).charge for number in range(3)], size=3)
+
+    found = compare(service, ledger, whole=False)
+
+    assert ledger.read == [0, 3]
+    assert not found.whole
+
+
+@pytest.mark.parametrize("lines", [2, 3], ids=["to a page in part", "to a full page"])
+def test_a_ledger_that_became_shorter_while_the_whole_of_it_is_read_is_read_once(lines: int) -> None:
+    service = known(Service())
+    service.state.ledger_marks[LEDGER] = replace(service.state.ledger_marks[LEDGER], read_to=1000)
+    ledger = ListedStars([bought(service, number).charge for number in range(lines)], size=3)
+
+    assert compare(service, ledger).entries == lines
+
+
+def test_a_dry_run_over_a_ledger_that_became_shorter_changes_nothing_either() -> None:
+    service = known(Service())
+    service.state.ledger_marks[LEDGER] = replace(service.state.ledger_marks[LEDGER], read_to=1000)
+    before = service.state.copy()
+    told: list[int] = []
+
+    found = compare(
+        service,
+        ListedStars([charge(charge_id=ChargeId("missed"))]),
+        whole=False,
+        dry_run=True,
+        progress=told.append,
+    )
+
+    assert (found.whole, found.missing_payments) == (True, 1)
+    assert service.state == before
+    assert told == [1]
+
+
+def test_who_waits_is_told_how_many_entries_were_read() -> None:
+    service = known(Service())
+    told: list[int] = []
+
+    compare(service, ListedStars([None] * 7), progress=told.append)
+    compare_stripe(service, ListedPayments([[listed(stripe_charge())], []]), progress=told.append)
+
+    assert told == [3, 3, 1, 1, 0]
 
 
 def test_a_ledger_that_became_shorter_is_read_whole() -> None:
@@ -243,6 +373,28 @@ def test_money_without_an_invoice_of_ours_is_kept_once_we_sell_here() -> None:
     service = known(Service())
 
     assert compare(service, ListedStars([charge(payload="nothing of ours")])).missing_payments == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "foreign"), [pytest.param(timedelta(0), 0, id="that second"), pytest.param(SECOND, 1, id="before it")]
+)
+def test_we_sell_here_from_the_second_on_in_which_we_began(before: timedelta, foreign: int) -> None:
+    """Telegram's times have no parts of a second."""
+    service = known(Service())
+    began = NOON - DAY + timedelta(milliseconds=900)
+    service.state.ledger_marks[LEDGER] = LedgerMark(ledger=LEDGER, first_started_at=began)
+    strange = charge(payload="nothing of ours", charged_at=NOON - DAY - before)
+
+    assert compare(service, ListedStars([strange])).foreign == foreign
+
+
+def test_what_is_in_our_books_is_ours_whenever_it_was_and_whatever_it_names() -> None:
+    service = known(Service())
+    strange = charge(payload="nothing of ours", charged_at=NOON - 2 * DAY)
+    service.settle(strange)
+
+    assert compare(service, ListedStars([strange])).foreign == 0
+    assert set(service.state.confirmed) == {strange.key}
 
 
 def test_the_first_look_begins_our_time_here() -> None:
@@ -284,6 +436,14 @@ def test_stars_that_are_gone_without_an_entry_are_told() -> None:
     found = compare(service, ListedStars([bought(service).charge], lost=250))
 
     assert (found.drift, found.unexplained) == (250, 1)
+
+
+def test_more_stars_than_the_entries_tell_of_are_nobody_s_loss() -> None:
+    service = known(Service())
+
+    found = compare(service, ListedStars([bought(service).charge], lost=-1))
+
+    assert (found.drift, found.unexplained) == (0, 0)
 
 
 def test_what_the_whole_ledger_showed_is_kept_until_the_whole_of_it_is_read_again() -> None:
@@ -363,16 +523,43 @@ def test_where_a_ledger_lacks_too_much_it_is_not_believed() -> None:
     assert service.check(ALICE, "signals").allowed
 
 
+def test_as_many_as_may_be_missing_are_held_back_whatever_else_waits() -> None:
+    service = known(Service())
+    for number in range(MOST_HELD):
+        bought(service, number)
+    service.settle(*(charge(charge_id=ChargeId(f"odd-{number}"), payload="odd") for number in range(3)))
+    service.clock.pass_by(HOUR + SECOND)
+
+    found = compare(service, ListedStars())
+
+    assert (found.held, found.unknown_to_provider) == (MOST_HELD, MOST_HELD + 3)
+
+
+@pytest.mark.parametrize(
+    ("lines", "held"), [pytest.param(600, 6, id="one of a hundred"), pytest.param(599, 0, id="more than that")]
+)
+def test_of_a_long_ledger_one_of_a_hundred_may_be_missing(lines: int, held: int) -> None:
+    service = known(Service())
+    for number in range(6):
+        bought(service, number)
+    service.clock.pass_by(HOUR + SECOND)
+
+    assert compare(service, ListedStars([None] * lines, size=100)).held == held
+
+
 def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
     service = known(Service())
     bought(service, 1)
     service.clock.pass_by(HOUR + SECOND)
     before = service.state.copy()
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
 
     found = compare(service, ListedStars([charge(charge_id=ChargeId("missed"))]), dry_run=True)
 
     assert (found.missing_payments, found.unknown_to_provider, found.held) == (1, 1, 0)
     assert service.state == before
+    assert begun == []
     assert service.journal.events[-1] == LedgerCompared(findings=found, dry_run=True)
 
 
@@ -381,6 +568,75 @@ def test_a_dry_run_before_the_first_start_knows_no_mark() -> None:
 
     assert compare(service, ListedStars([None]), dry_run=True).foreign == 1
     assert service.state.ledger_marks == {}
+
+
+def test_a_dry_run_begins_where_the_mark_of_its_own_ledger_stands() -> None:
+    service = known(Service())
+    marks = service.state.ledger_marks
+    for name, read_to in ((LEDGER, 60), ("stars:second", 70), ("stars:a", 80)):
+        marks[name] = LedgerMark(ledger=name, first_started_at=NOON - DAY, read_to=read_to)
+    ledger = ListedStars([None] * 60, size=100)
+
+    compare(service, ledger, whole=False, dry_run=True)
+
+    assert ledger.read == [60 - STAR_OVERLAP]
+
+
+def test_held_and_let_go_it_is_told_to_other_services_with_what_moves() -> None:
+    service = known(Service())
+    paid, _ = bought(service, 1), bought(service, 2)
+    [first, second] = service.held(ALICE)
+    key: ChargeKey = paid.charge.key
+    now = NOON + DAY
+
+    with service.work.begin() as tx:
+        held_back = hold_back(tx, key, service.ids, now)
+    [moved] = service.held(ALICE)
+    held = service.state.payments[key]
+
+    ended, gone = replace(first, revoked_at=now), replace(second, revoked_at=now)
+    suspended = EntitlementSuspended(entitlement=ended, payment=held, moved_up=((gone, moved),))
+    assert held_back == [PaymentQuarantined(payment=held), suspended]
+
+    with service.work.begin() as tx:
+        let_go = release(tx, key, service.ids, now)
+    [_, resumed] = service.held(ALICE)
+    granted = service.state.payments[key]
+    assert let_go == [PaymentReleased(payment=granted), EntitlementRestored(entitlement=resumed, payment=granted)]
+
+
+@pytest.mark.parametrize("act", [hold_back, release])
+def test_the_charge_and_then_whoever_is_concerned_is_locked_before(act: Callable[..., list[Event]]) -> None:
+    service = known(Service())
+    paid = bought(service)
+    service.clock.pass_by(DAY)
+    if act is release:
+        compare(service, ListedStars())
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    with service.work.begin() as tx:
+        act(tx, paid.charge.key, service.ids, service.clock.now())
+
+    assert [tx.locked for tx in begun] == [[paid.charge.key, ALICE]]
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        pytest.param({"quarantine_reason": Objection.AMOUNT_MISMATCH}, id="what is kept for another reason"),
+        pytest.param({"status": PaymentStatus.REFUND_PENDING}, id="what is being given back"),
+    ],
+)
+def test_what_turns_up_in_the_ledger_does_not_let_go(different: dict[str, Any]) -> None:
+    service = known(Service())
+    waits = {"status": PaymentStatus.QUARANTINED, "quarantine_reason": Objection.UNKNOWN_TO_PROVIDER}
+    paid = payment(**{**waits, **different})
+    service.state.payments[paid.charge.key] = paid
+
+    compare(service, ListedStars([paid.charge]))
+
+    assert service.state.payments[paid.charge.key] == paid
 
 
 def test_only_what_is_granted_is_held_and_only_what_is_held_is_let_go() -> None:
@@ -497,6 +753,7 @@ def test_what_became_of_a_payment_at_stripe_is_fetched(different: dict[str, obje
     found = compare_stripe(service, ListedPayments([[listed(paid.charge, ours=None, **different)]]))
 
     assert found.missing_refunds == behind
+    assert waiting(service) == [ListedPayments().report(paid.charge.charge_id)] * behind
 
 
 def test_what_went_back_in_whole_is_known_to_the_end() -> None:
@@ -581,14 +838,44 @@ def test_a_payment_of_ours_that_stripe_does_not_list_is_told() -> None:
     assert (mark.drift, mark.other_facts, mark.unknown_to_provider) == (None, 0, 1)
 
 
+def test_what_is_fresh_is_not_missed_at_stripe() -> None:
+    service = known(Service())
+    paid_by_stripe(service)
+    service.clock.pass_by(HOUR)
+
+    assert compare_stripe(service, ListedPayments()).unknown_to_provider == 0
+
+
+def test_only_who_has_read_all_of_it_knows_what_stripe_does_not_list() -> None:
+    service = known(Service())
+    paid_by_stripe(service)
+    service.clock.pass_by(HOUR + SECOND)
+    later = service.clock.now()
+
+    def mark() -> LedgerMark:
+        return replace(service.state.ledger_marks["stripe"], first_started_at=NOON)
+
+    begun = LedgerMark(ledger="stripe", first_started_at=NOON)
+    assert compare_stripe(service, ListedPayments(), whole=False).unknown_to_provider == 0
+    assert mark() == replace(begun, tail_read_at=later)
+    found = compare_stripe(service, ListedPayments())
+    assert mark() == replace(
+        begun, tail_read_at=later, whole_begun_at=later, whole_read_at=later, other_facts=0, unknown_to_provider=1
+    )
+    assert service.journal.events[-1] == LedgerCompared(findings=found, dry_run=False)
+
+
 def test_a_dry_run_over_stripe_changes_nothing() -> None:
     service = known(Service())
     before = service.state.copy()
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
 
     found = compare_stripe(service, ListedPayments([[listed(stripe_charge())]]), dry_run=True)
 
     assert found.missing_payments == 1
     assert service.state == before
+    assert begun == []
 
 
 # Looking ------------------------------------------------------------------------------------------------------------
