@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.money import EXPONENTS, MAX_AMOUNT, Money
+from domain.money import EXPONENTS, MAX_AMOUNT, Money, written
 
 
 @pytest.mark.threat(12)
@@ -88,3 +88,15 @@ def test_what_is_written_is_the_amount_to_the_last_unit(amount: int, currency: s
     digits = "".join(letter for letter in str(Money(amount=amount, currency=currency)) if letter in "0123456789.")
 
     assert Decimal(digits).scaleb(EXPONENTS[currency]) == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        pytest.param(0, "£0.00", id="nothing"),
+        pytest.param(-1, "−£0.01", id="one unit missing"),
+        pytest.param(-125_000, "−£1,250.00", id="more"),
+    ],
+)
+def test_a_balance_is_written_with_its_sign(amount: int, text: str) -> None:
+    assert written(amount, "GBP") == text

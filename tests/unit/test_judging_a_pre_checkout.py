@@ -400,6 +400,19 @@ def test_a_question_that_is_not_decided_in_time_is_answered_with_a_no_that_costs
     ]
 
 
+def test_of_an_invoice_that_is_lost_it_is_told_what_was_signed_for_it() -> None:
+    service = Service()
+    lost, kept = invoice(), invoice(id=invoice_id(2))
+    service.keep(kept)
+
+    service.judge(query(lost), query(kept, query_id="2"))
+
+    assert service.journal.events == [
+        PreCheckoutJudged(query=query(lost), invoice=None, objection=Objection.UNKNOWN_INVOICE, terms=lost.terms),
+        PreCheckoutJudged(query=query(kept, query_id="2"), invoice=kept, objection=None),
+    ]
+
+
 def test_nothing_is_approved_that_could_not_be_put_on_record() -> None:
     service = Service()
     service.keep(invoice())
