@@ -21,12 +21,14 @@ from application.inbox import (
 from application.messages import Letter, PaymentHeld, PaymentReturned, Price
 from application.ports.inbox import FoundBy, IllegibleReport, Report, Source
 from application.ports.payments import ChargeKey
+from application.ports.trail import TrailEntry
 from domain.errors import ProviderUnavailable, Unavailable
 from domain.events import PaymentQuarantined, PaymentRefunded, ReportDone, ReportGivenUp, ReportKept, ReportRetried
 from domain.ids import BotName
 from domain.invoice import Objection
+from domain.notices import NoticeType
 from domain.payment import Payment, PaymentStatus
-from tests.builders import MAIN, SECOND, Rigged, Service, charge, invoice, refund, stars
+from tests.builders import ALICE, MAIN, SECOND, Rigged, Service, charge, invoice, refund, stars
 from tests.memory import (
     NOON,
     FixedClock,
@@ -220,6 +222,35 @@ def test_each_try_that_fails_is_told_of_with_the_fault() -> None:
     assert told.fault is BUG
 
 
+def test_whoever_mends_a_fault_of_ours_is_given_it_also_when_the_report_is_kept_and_when_it_is_given_up() -> None:
+    service = Service()
+    another = TypeError("another secret")
+    service.intake.faults.extend([BUG] * MOST_ATTEMPTS)
+    service.intake.last = another
+    KeepReport(work=service.work, clock=service.clock, journal=service.journal)(REPORT, "ZeroDivisionError", BUG)
+
+    go_on(service, 1000)
+
+    first, last = service.journal.events[0], service.journal.events[-1]
+    assert isinstance(first, ReportKept)
+    assert isinstance(last, ReportGivenUp)
+    assert (first.fault, last.fault) == (BUG, another)
+
+
+def test_what_is_put_off_is_told_of_with_the_attempts_that_count() -> None:
+    service = Service()
+    service.intake.faults.extend([BUG, AWAY])
+    keep(service)
+    service.work_inbox()
+    service.clock.pass_by(SECOND)
+
+    service.work_inbox()
+
+    assert service.journal.events[1:] == [
+        ReportRetried(source="telegram_update", bot=MAIN, problem="Stripe does not answer.", attempts=1)
+    ]
+
+
 def test_a_provider_that_is_away_is_asked_again_for_days() -> None:
     service = Service()
     service.intake.faults.extend([AWAY] * 200)
@@ -297,6 +328,17 @@ def test_a_provider_that_stays_away_for_good_is_a_matter_for_a_person() -> None:
     assert kept(service).given_up_at is not None
 
 
+def test_up_to_the_end_of_that_time_it_is_asked_again() -> None:
+    service = Service()
+    service.intake.faults.append(AWAY)
+    keep(service)
+    service.clock.pass_by(ASKED_FOR)
+
+    service.work_inbox()
+
+    assert kept(service).waits
+
+
 def test_what_is_opened_again_after_all_that_time_is_asked_for_as_long_again() -> None:
     service = Service()
     service.intake.faults.extend([AWAY] * 3)
@@ -320,6 +362,7 @@ def test_a_provider_that_is_away_in_the_last_resort_is_asked_again_too() -> None
     while len(service.intake.taken) < MOST_ATTEMPTS:
         go_on(service, 1)
     assert kept(service).waits
+    assert kept(service).problem == "Stripe does not answer."
 
     service.intake.last = "quarantined"
     service.intake.faults.append(BUG)
@@ -430,11 +473,33 @@ def test_a_charge_on_which_our_code_fails_is_kept_for_a_person_and_its_payer_tol
 
     assert (payment.status, payment.quarantine_reason) == (PaymentStatus.QUARANTINED, Objection.UNPROCESSABLE)
     assert service.state.payments == {paid.key: payment}
-    [entry] = service.state.trail
-    assert entry.charge_id == paid.charge_id
+    assert service.state.trail == [
+        TrailEntry(
+            kind="successful_payment",
+            bot=MAIN,
+            at=NOON,
+            user_id=ALICE,
+            charge_id=paid.charge_id,
+            decision="quarantined",
+            reason=Objection.UNPROCESSABLE,
+            message=paid.message,
+        )
+    ]
     price = Price(amount=paid.paid.amount, currency=paid.paid.currency)
-    assert service.state.messages == [PaymentHeld(price=price, reason="unprocessable")]
+    [waiting] = service.state.outbox
+    assert (waiting.letter.chat_id, waiting.letter.language) == (ALICE, "en")
+    assert waiting.letter.message == PaymentHeld(price=price, reason="unprocessable")
     assert service.journal.events == [PaymentQuarantined(payment=payment)]
+    assert [notice.type for notice in service.state.notices] == [NoticeType.PAYMENT_QUARANTINED]
+
+
+def test_the_charge_is_locked_before_it_is_kept_for_a_person() -> None:
+    begun: list[MemoryTransaction] = []
+    service = Service(work=Rigged(rig=begun.append))
+
+    quarantine(service)(charge())
+
+    assert [tx.locked for tx in begun] == [[charge().key]]
 
 
 def test_one_that_was_given_back_before_is_returned_and_waits_for_nobody() -> None:
@@ -445,7 +510,8 @@ def test_one_that_was_given_back_before_is_returned_and_waits_for_nobody() -> No
     payment = quarantine(service)(paid)
 
     assert payment.status is PaymentStatus.REFUNDED
-    assert isinstance(service.state.messages[-1], PaymentReturned)
+    price = Price(amount=paid.paid.amount, currency=paid.paid.currency)
+    assert service.state.messages[-1] == PaymentReturned(price=price, plan=None, ended=False)
     assert service.journal.events[-1] == PaymentRefunded(payment=payment)
 
 
