@@ -28,6 +28,7 @@ from tests.builders import (
     MONTH,
     SECOND_BOT,
     SILVER,
+    Rigged,
     Service,
     catalog,
     charge,
@@ -39,7 +40,7 @@ from tests.builders import (
     stripe_charge,
     stripe_invoice,
 )
-from tests.memory import NOON
+from tests.memory import NOON, MemoryTransaction
 
 WEEK = timedelta(days=7)
 TWO_DAYS = Duration.parse("2 days")
@@ -169,6 +170,15 @@ def test_no_purchase_attempt_is_counted_and_none_stands_in_the_way() -> None:
 
     assert service.state.attempts == {}
     assert service.check(ALICE, "signals").expires_at == NOON + 9 * WEEK
+
+
+def test_whoever_is_given_something_is_locked_before_it_is_known_what_they_hold() -> None:
+    begun: list[MemoryTransaction] = []
+    service = Service(work=Rigged(rig=begun.append))
+
+    service.grant(key="k")
+
+    assert [tx.locked for tx in begun] == [[ALICE]]
 
 
 # The same request again -----------------------------------------------------------------------------------------------
@@ -368,6 +378,47 @@ def test_what_is_held_back_is_ended_for_good_and_other_time_stays() -> None:
     assert [row.grant for row in service.held(ALICE)] == [given.id]
 
 
+def test_who_ended_what_a_dispute_has_interrupted_is_told_to_the_journal() -> None:
+    service = Service()
+    service.keep(stripe_invoice())
+    service.settle(stripe_charge())
+    [opened] = service.held(ALICE)
+    service.follow(standing(disputes={"dp_1": DisputeState.WITHDRAWN}))
+
+    ended = service.revoke(opened)
+
+    assert service.journal.events[-1] == EntitlementRevoked(entitlement=ended, actor="olga")
+
+
+def test_what_still_opens_the_door_is_ended_also_where_a_clock_that_was_ahead_wrote_a_later_row() -> None:
+    service = Service()
+    first = entitlement(payment_id=None, revoked_at=NOON + 2 * DAY, moved_at=NOON + DAY)
+    living = entitlement(payment_id=None, id=EntitlementId("ent_0"), origin=first.id, moved_at=NOON)
+    service.give(first, living)
+
+    service.revoke(first)
+
+    assert service.held(ALICE) == []
+
+
+@pytest.mark.parametrize("paid", [False, True], ids=["given", "paid for"])
+def test_a_charge_and_then_whoever_holds_the_grant_is_locked_before_it_ends(paid: bool) -> None:
+    service = Service()
+    service.keep(invoice())
+    if paid:
+        service.settle(charge())
+    else:
+        service.grant()
+    [opened] = service.held(ALICE)
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    service.revoke(opened)
+
+    [tx] = begun
+    assert list(dict.fromkeys(tx.locked)) == ([charge().key, ALICE] if paid else [ALICE])
+
+
 def test_a_plan_that_is_no_longer_sold_is_told_by_its_code() -> None:
     service = Service(shop=shop(catalog=catalog(SILVER)))
     service.give(entitlement(payment_id=None))
@@ -403,6 +454,30 @@ def test_the_user_is_told_by_the_bot_that_they_dealt_with_in_their_language(
     assert (letter.bot, letter.chat_id, letter.language) == (bot, ALICE, language)
     service.revoke(given)
     assert service.state.outbox[-1].letter.bot == bot
+
+
+def test_what_others_dealt_with_is_nothing_to_the_user() -> None:
+    service = Service()
+    offered = invoice(SILVER, payer=BOB, bot=SECOND_BOT, language="pt-br")
+    service.keep(offered)
+    service.settle(charge(offered))
+
+    service.grant()
+
+    letter = service.state.outbox[-1].letter
+    assert (letter.bot, letter.language) == (MAIN, "en")
+
+
+def test_the_language_is_that_of_the_last_invoice_whatever_happened_since() -> None:
+    service = Service()
+    offered = invoice(SILVER, language="pt-br")
+    service.keep(offered)
+    service.settle(charge(offered))
+
+    for _ in range(2):
+        service.grant()
+
+    assert service.state.outbox[-1].letter.language == "pt-br"
 
 
 def test_what_was_given_is_explained_by_who_gave_it() -> None:
