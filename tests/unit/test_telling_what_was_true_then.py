@@ -202,6 +202,27 @@ def test_an_answer_is_explained_by_every_right_that_decides_it_each_with_its_pay
     assert access.expires_at == because[2].entitlement.expires_at
 
 
+def test_what_was_ended_explains_nothing_also_to_a_clock_that_was_set_back() -> None:
+    service = Service()
+    service.give(entitlement(revoked_at=NOON + DAY))
+
+    assert service.explain(ALICE, "signals") == (service.check(ALICE, "signals"), [])
+    assert not service.check(ALICE, "signals").allowed
+
+
+def test_a_disputed_payment_is_told_as_it_stood_whatever_else_the_trail_says_of_it() -> None:
+    service = Service()
+    paid = bought(service, 1)
+    service.clock.pass_by(DAY)
+    service.follow(standing(paid, disputes={"dp_1": WITHDRAWN}))
+    service.follow(standing(paid, disputes={"dp_1": WON}))
+
+    _, [reason] = service.explain(ALICE, "signals", service.clock.now())
+
+    assert reason.payment
+    assert reason.payment.status is PaymentStatus.GRANTED
+
+
 def test_a_no_has_nothing_that_allows_it() -> None:
     assert Service().explain(ALICE, "signals") == (Access(allowed=False), [])
 
