@@ -453,6 +453,16 @@ def test_a_customer_is_made_once_for_each_user() -> None:
     assert [customer for _, _, customer in asked.checkout.opened] == ["cus_1", "cus_2", "cus_1"]
 
 
+def test_stripe_is_not_asked_for_a_customer_that_is_known() -> None:
+    asked = service()
+    asked.open(order())
+    asked.checkout.customers.clear()
+
+    asked.open(order())
+
+    assert asked.checkout.customers == {}
+
+
 class Slow(MemoryCheckout):
     """While it makes a customer, another process has made and kept one."""
 

@@ -261,6 +261,18 @@ def test_a_span_that_nothing_follows_expires_once_and_at_its_end() -> None:
     assert service.journal.events[-1] == EntitlementExpired(entitlement=service.held(ALICE)[0])
 
 
+def test_whose_span_is_over_is_locked_before_that_is_told() -> None:
+    service = Service()
+    bought(service)
+    service.clock.time = NOON + 60 * DAY
+    begun: list[MemoryTransaction] = []
+    service.work = Rigged(state=service.state, rig=begun.append)
+
+    note_ends(service)
+
+    assert [tx.locked for tx in begun] == [[ALICE]]
+
+
 def test_a_span_that_was_extended_does_not_expire_and_its_extension_does() -> None:
     service = Service()
     bought(service)
@@ -343,6 +355,16 @@ def test_a_reader_who_goes_on_from_the_last_number_gets_each_event_once_and_in_o
     assert [event.notice for event in got] == service.state.notices
     assert read.newest() == place
     assert read(place, 1) == []
+
+
+def test_the_newest_is_what_was_told_last_also_where_nobody_has_read_it() -> None:
+    service = Service()
+    bought(service)
+    read = ReadFeed(work=service.work, clock=service.clock)
+
+    newest = read.newest()
+
+    assert [event.sequence for event in read(0, 10)][-1] == newest
 
 
 def test_what_has_a_number_can_be_read_while_nothing_can_be_written() -> None:
