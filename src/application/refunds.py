@@ -54,11 +54,9 @@ def take_back(
         tx.trail.add([conflict(refund, payment, now)])
         return [RefundConflicted(refund=refund, payment=payment)]
     tx.refund_orders.done(refund.key, now)
+    tx.trail.add([_entry(refund, payment, now, actor, note)])  # which keeps one of each charge
     # Decided by the payment, not by whether the refund is new: a false one may have been there first.
-    open_yet = payment.status is not PaymentStatus.REFUNDED
-    if new or open_yet:
-        tx.trail.add([_entry(refund, payment, now, actor, note)])
-    if not open_yet:
+    if payment.status is PaymentStatus.REFUNDED:
         return []
     tx.lock(users=concerned(tx, payment))
     refunded = payment.refunded(refund.refunded_at)

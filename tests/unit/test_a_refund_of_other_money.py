@@ -61,6 +61,18 @@ def test_told_again_it_is_told_to_nobody() -> None:
     assert kinds(service).count("refund_conflict") == 1
 
 
+def test_the_true_one_is_on_the_trail_once_also_where_the_false_one_was_there_first() -> None:
+    service = Service()
+    service.keep(invoice())
+    service.settle(charge())
+    false, true = refund(refunded=stars(1)), refund()
+
+    service.refund(false, true, true)
+
+    assert kinds(service) == ["successful_payment", "refund_conflict", "refunded_payment"]
+    assert service.state.trail[-1].message == true.message
+
+
 def test_it_leaves_an_order_open_that_is_still_to_be_carried_out() -> None:
     service = Service()
     service.keep(invoice())
