@@ -265,12 +265,13 @@ def test_a_refund_of_money_in_quarantine_ends_nothing_but_the_waiting() -> None:
     service = Service()
     buy(service, 1)
     held = charge(charge_id=ChargeId("held"), paid=stars(1), payload="nonsense")
-    service.settle(held)
+    [settled] = service.settle(held).values()
 
     service.refund(refund(held))
 
     kept = service.state.payments[held.key]
     assert (kept.status, kept.quarantine_reason) == (PaymentStatus.REFUNDED, "bad_payload")
+    assert service.journal.events[-2:] == [PaymentQuarantined(payment=settled), PaymentRefunded(payment=kept)]
     assert len(service.held(ALICE)) == 1
     assert service.state.messages[-1] == PaymentReturned(price=Price(amount=1, currency="XTR"), plan=None, ended=False)
 

@@ -485,6 +485,7 @@ def test_the_payer_gets_a_confirmation_in_the_language_of_the_invoice() -> None:
 
     [kept] = service.state.outbox
     assert (kept.letter.bot, kept.letter.chat_id, kept.letter.language) == (MAIN, ALICE, "de")
+    assert kept.letter.about == charge().key
     assert kept.letter.message == Confirmation(
         plan="Gold, 1 month",
         price=Price(amount=1250, currency="XTR"),
