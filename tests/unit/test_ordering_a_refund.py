@@ -1,5 +1,6 @@
 """Money is given back by one way: ordered first, carried out once, and access ends when the provider has confirmed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -99,6 +100,10 @@ def test_asked_twice_it_is_one_order() -> None:
     bought = paid(service)
 
     assert service.order_refund(bought) == service.order_refund(bought)
+    assert [event for event in service.journal.events if isinstance(event, RefundOrdered)] == [
+        RefundOrdered(payment=now(service, bought), asked_by="olga", automatic=False)
+    ]
+    assert [entry.kind for entry in service.state.trail].count("refund_ordered") == 1
     go_on(service)
 
     assert service.refunder.returned == [bought.charge.key]
@@ -282,8 +287,21 @@ def test_what_a_provider_refuses_stands_where_it_stood_and_somebody_is_told(quar
 
     assert now(service, bought) == bought
     assert service.journal.events[-1] == RefundFailed(payment=bought, problem="CHARGE_NOT_FOUND")
-    assert service.state.trail[-1].kind == "refund_failed"
-    assert service.state.trail[-1].note == "CHARGE_NOT_FOUND"
+    failed = service.state.trail[-1]
+    assert (failed.kind, failed.actor, failed.note) == ("refund_failed", "olga", "CHARGE_NOT_FOUND")
+
+
+def test_what_a_provider_has_refused_is_not_asked_for_any_more() -> None:
+    service = Service()
+    bought = paid(service)
+    service.refunder.outcomes.append(Rejected(problem="CHARGE_NOT_FOUND"))
+    service.order_refund(bought)
+    service.carry_refunds()
+
+    service.clock.pass_by(TRIED_FOR)
+
+    assert service.carry_refunds() == 0
+    assert service.refunder.asked == ["give back"]
 
 
 def test_after_a_refusal_a_person_may_order_it_anew() -> None:
@@ -328,6 +346,18 @@ def test_a_fault_of_ours_holds_up_no_other_order_and_is_tried_again() -> None:
     service.refunder.fault = None
     go_on(service)
     assert now(service, bought).status is PaymentStatus.REFUNDED
+
+
+@pytest.mark.parametrize(
+    ("attempts", "waits"),
+    [(1, SECOND), (2, 2 * SECOND), (3, 4 * SECOND), (10, 512 * SECOND), (11, LONGEST_PAUSE), (10_000, LONGEST_PAUSE)],
+)
+def test_after_so_many_tries_the_pause_is(attempts: int, waits: timedelta) -> None:
+    service = Service()
+    service.order_refund(paid(service))
+    [waiting] = service.state.refund_orders.values()
+
+    assert pause(replace(waiting.order, attempts=attempts), None) == waits
 
 
 def test_pauses_are_what_was_asked_for_or_double() -> None:
