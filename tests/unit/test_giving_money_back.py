@@ -325,6 +325,20 @@ def test_the_payer_is_told_of_the_refund_and_whether_access_ended_with_it_when_i
     assert letter.message == PaymentReturned(price=Price(amount=300, currency="XTR"), plan=SILVER.title, ended=lost)
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["of the invoice", "English, where that is lost"])
+def test_the_payer_is_told_in_the_language(known: bool) -> None:
+    service = Service()
+    if known:
+        service.keep(invoice(language="de"))
+    paid = charge() if known else charge(payload="nonsense")
+    service.settle(paid)
+
+    service.refund(refund(paid))
+
+    letter = service.state.outbox[-1].letter
+    assert (letter.chat_id, letter.language) == (ALICE, "de" if known else "en")
+
+
 def test_what_was_refunded_and_ended_is_told_to_the_journal() -> None:
     service = Service()
     paid = buy(service, 1)

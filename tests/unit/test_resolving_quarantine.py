@@ -1,16 +1,18 @@
 """A person decides about what waits in quarantine, once and with a reason: the door opens, or the money goes back."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from application.holding import hold_back
 from application.messages import Confirmation, Price
+from application.ports.trail import TrailEntry
 from application.quarantine import RefundQuarantined
 from domain.catalog import Method
 from domain.errors import Conflict, InvalidRequest, NotFound, UnknownPlan
 from domain.events import PaymentResolved, RefundOrdered
-from domain.ids import ChargeId, UserId
+from domain.ids import ChargeId, PlanCode, UserId
 from domain.invoice import Objection
 from domain.payment import DisputeState, Payment, PaymentStatus
 from tests.builders import (
@@ -19,15 +21,18 @@ from tests.builders import (
     DAY,
     FOR_LIFE,
     GOLD,
+    MAIN,
     MALLORY,
     SILVER,
     Rigged,
     Service,
+    catalog,
     charge,
     invoice,
     invoice_id,
     payment,
     refund,
+    shop,
     standing,
     stars,
     stripe_charge,
@@ -73,8 +78,38 @@ def test_who_decided_and_why_is_on_the_trail() -> None:
     service = Service()
     service.resolve(held(service))
 
-    entry = service.state.trail[-1]
-    assert (entry.kind, entry.actor, entry.note) == ("payment_resolved", "olga", "a good customer")
+    assert service.state.trail[-1] == TrailEntry(
+        kind="payment_resolved",
+        bot=MAIN,
+        at=NOON,
+        user_id=ALICE,
+        invoice_id=invoice().id,
+        charge_id=charge().charge_id,
+        decision="granted",
+        actor="olga",
+        note="a good customer",
+    )
+
+
+@pytest.mark.parametrize("named", [None, GOLD.code], ids=["without a word", "named"])
+def test_the_plan_of_the_invoice_opens_what_was_offered_whatever_it_opens_now(named: PlanCode | None) -> None:
+    service = Service(shop=shop(catalog=catalog(replace(GOLD, features=("signals",)))))
+
+    service.resolve(held(service), plan_code=named)
+
+    assert service.check(ALICE, "copy_trading").allowed
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of the invoice", "English, where that is lost"])
+def test_the_user_is_told_in_the_language(known: bool) -> None:
+    service = Service()
+    if known:
+        service.keep(invoice(language="de"))
+    [quarantined] = service.settle(charge(paid=stars(1249)) if known else charge(payload="nonsense")).values()
+
+    service.resolve(quarantined, plan_code=GOLD.code)
+
+    assert service.state.outbox[-1].letter.language == ("de" if known else "en")
 
 
 @pytest.mark.threat(39)
