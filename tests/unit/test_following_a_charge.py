@@ -532,6 +532,37 @@ def test_while_one_payment_is_disputed_time_that_was_paid_by_another_moves_up_an
     assert spans(service) == [(NOON + 4 * DAY, NOON + 4 * DAY + LONG), (NOON + 4 * DAY + LONG, NOON + 2 * LONG)]
 
 
+def test_what_moves_up_is_told_with_what_is_interrupted() -> None:
+    service = sold()
+    extend(service)
+    [first, second] = service.held(ALICE)
+    service.clock.pass_by(DAY)
+
+    dispute(service, WITHDRAWN)
+
+    [moved] = service.held(ALICE)
+    now = NOON + DAY
+    assert service.journal.events[-1] == EntitlementSuspended(
+        entitlement=replace(first, revoked_at=now),
+        payment=kept(service),
+        moved_up=((replace(second, revoked_at=now), moved),),
+    )
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of the invoice", "English, where that is lost"])
+def test_the_payer_is_told_in_the_language(known: bool) -> None:
+    service = Service()
+    if known:
+        service.keep(stripe_invoice(language="de"))
+    paid = stripe_charge() if known else stripe_charge(payload="nonsense")
+    service.settle(paid)
+
+    service.follow(standing(paid, amount_refunded=700))
+
+    letter = service.state.outbox[-1].letter
+    assert (letter.chat_id, letter.language) == (ALICE, "de" if known else "en")
+
+
 def test_time_that_had_not_begun_goes_on_whole_and_as_it_was_bought() -> None:
     service = sold()
     extend(service, plan=GOLD)
