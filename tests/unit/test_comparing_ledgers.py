@@ -629,12 +629,15 @@ def test_the_charge_and_then_whoever_is_concerned_is_locked_before(act: Callable
     ],
 )
 def test_what_turns_up_in_the_ledger_does_not_let_go(different: dict[str, Any]) -> None:
+    """A person may have decided so between the look at the ledger and the lock."""
     service = known(Service())
     waits = {"status": PaymentStatus.QUARANTINED, "quarantine_reason": Objection.UNKNOWN_TO_PROVIDER}
     paid = payment(**{**waits, **different})
     service.state.payments[paid.charge.key] = paid
 
     compare(service, ListedStars([paid.charge]))
+    with service.work.begin() as tx:
+        assert release(tx, paid.charge.key, service.ids, NOON) == []
 
     assert service.state.payments[paid.charge.key] == paid
 
