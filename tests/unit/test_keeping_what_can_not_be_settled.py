@@ -337,6 +337,7 @@ def test_up_to_the_end_of_that_time_it_is_asked_again() -> None:
     service.work_inbox()
 
     assert kept(service).waits
+    assert kept(service).due_at > service.clock.now()
 
 
 def test_what_is_opened_again_after_all_that_time_is_asked_for_as_long_again() -> None:
