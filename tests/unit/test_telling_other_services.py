@@ -8,7 +8,7 @@ from application.ports.outcomes import Rejected
 from domain.duration import END_OF_TIME
 from domain.entitlement import Entitlement, expires
 from domain.errors import Unavailable
-from domain.events import CommandAnswered, EntitlementExpired, RefundFailed
+from domain.events import CommandAnswered, EntitlementExpired, PaymentGranted, RefundFailed
 from domain.ids import EntitlementId
 from domain.notices import Notice, notices
 from domain.payment import DisputeState
@@ -300,7 +300,32 @@ def test_who_buys_anew_is_told_first_that_the_old_span_is_over() -> None:
     service.clock.pass_by(40 * DAY)
     bought(service, 2)
     assert told(service)[2:] == ["entitlement.expired", "payment.settled", "entitlement.granted"]
+    assert [type(event) for event in service.journal.events] == [PaymentGranted, EntitlementExpired, PaymentGranted]
     assert note_ends(service) == 0
+
+
+def test_nobody_is_told_of_others_whose_spans_are_over_and_who_are_not_locked() -> None:
+    service = Service()
+    service.give(entitlement(user_id=BOB, payment_id=None))
+    service.clock.pass_by(40 * DAY)
+
+    bought(service)
+
+    assert told(service) == ["payment.settled", "entitlement.granted"]
+    assert note_ends(service) == 1
+
+
+def test_a_span_that_goes_on_and_is_over_is_told_of_before_its_end() -> None:
+    service = Service()
+    service.keep(stripe_invoice())
+    service.settle(stripe_charge())
+    service.clock.pass_by(40 * DAY)
+    for state in (DisputeState.WITHDRAWN, DisputeState.WON):
+        service.follow(standing(disputes={"dp_1": state}))
+
+    assert told(service)[2:] == ["entitlement.suspended", "entitlement.restored"]
+    assert note_ends(service) == 1
+    assert told(service)[4:] == ["entitlement.expired"]
 
 
 @pytest.mark.parametrize(
