@@ -237,17 +237,21 @@ def test_whoever_mends_a_fault_of_ours_is_given_it_also_when_the_report_is_kept_
     assert (first.fault, last.fault) == (BUG, another)
 
 
-def test_what_is_put_off_is_told_of_with_the_attempts_that_count() -> None:
+@pytest.mark.parametrize(
+    ("away", "count"), [(AWAY, 0), (Unavailable("The database does not answer."), 1)], ids=["provider", "database"]
+)
+def test_what_is_put_off_is_told_of_with_the_attempts_that_count(away: Exception, count: int) -> None:
     service = Service()
-    service.intake.faults.extend([BUG, AWAY])
+    service.intake.faults.extend([BUG, away])
     keep(service)
     service.work_inbox()
     service.clock.pass_by(SECOND)
 
-    service.work_inbox()
+    with suppress(Unavailable):
+        service.work_inbox()
 
     assert service.journal.events[1:] == [
-        ReportRetried(source="telegram_update", bot=MAIN, problem="Stripe does not answer.", attempts=1)
+        ReportRetried(source="telegram_update", bot=MAIN, problem=str(away), attempts=count)
     ]
 
 
