@@ -9,6 +9,7 @@ from queue import SimpleQueue
 import structlog
 
 from adapters.telegram.usernames import Usernames
+from adapters.telemetry.logs import Troubles
 from application.messages import Letter
 from application.outbox import DeliverOutbox
 from application.updates import ForgetUpdates
@@ -60,13 +61,15 @@ class Relay:
 
     def _look(self) -> None:
         """No more are claimed than there are carriers at rest, so that each is on its way at once."""
+        troubles = Troubles()
         while (carriers := self._free_carriers()) and not self._stopping.is_set():
             self._work.clear()  # before looking, so that what is written from here on wakes us again
             letters: Sequence[Letter] = ()
             try:
                 letters = self.deliver.claim(carriers)
+                troubles.over()
             except BaseException as error:
-                log.error("outbox.failed", problem=type(error).__name__, exc_info=error)
+                log.error("outbox.failed", **troubles.of(error))
                 self._stopping.wait(AFTER_TROUBLE_S)
             for letter in letters:
                 self._claimed.put(letter)
@@ -86,11 +89,13 @@ class Relay:
         return count
 
     def _carry(self) -> None:
+        troubles = Troubles()
         while (letter := self._claimed.get()) is not None:
             try:
                 self.deliver.carry(letter)
+                troubles.over()
             except BaseException as error:  # a carrier that is gone would be missed until the next start
-                log.error("outbox.failed", problem=type(error).__name__, exc_info=error)
+                log.error("outbox.failed", **troubles.of(error))
                 self._stopping.wait(AFTER_TROUBLE_S)
             finally:
                 self._at_rest.release()
@@ -101,7 +106,7 @@ class Relay:
             try:
                 self.forget_updates()
             except Exception as error:
-                log.error("updates.not_forgotten", problem=type(error).__name__, exc_info=error)
+                log.error("updates.not_forgotten", **Troubles().of(error))
             self._stopping.wait(TIDY_EVERY_S)
 
     def _get_known(self) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from adapters.telemetry.logs import Troubles
+
 AFTER_TROUBLE_S = 2.0
 STOP_WITHIN_S = 10.0
 log = structlog.get_logger("tollgram")
@@ -23,6 +25,7 @@ class Worker:
     first_after_s: float = 0.0
     _thread: threading.Thread | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _troubles: Troubles = field(default_factory=Troubles)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._go_on, name=self.name, daemon=True)
@@ -42,8 +45,9 @@ class Worker:
             try:
                 taken_up = self.work()
             except Exception as error:
-                log.error("worker.failed", worker=self.name, problem=type(error).__name__, exc_info=error)
+                log.error("worker.failed", worker=self.name, **self._troubles.of(error))
                 self._stopping.wait(AFTER_TROUBLE_S)
                 continue
+            self._troubles.over()
             if not taken_up and not self._stopping.is_set():
                 self.bell.wait(self.idle_s)

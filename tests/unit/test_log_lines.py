@@ -5,13 +5,15 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import structlog
 
 from adapters.telemetry import bound
-from adapters.telemetry.logs import configure_logs, together
+from adapters.telemetry.logs import Troubles, configure_logs, together
+from domain.errors import Unavailable
 
 log = structlog.get_logger("tollgram")
 
@@ -55,6 +57,39 @@ def test_the_same_fields_come_first_on_every_line(written: Written) -> None:
     log.info("payment.settled", user_id=7, amount=1250)
     (line,) = written.lines
     assert list(line) == ["timestamp", "level", "event", "request_id", "user_id", "amount"]
+
+
+def test_a_time_is_written_as_the_line_s_own_is(written: Written) -> None:
+    configure(written)
+    log.info("payment.settled", starts_at=datetime(2026, 11, 29, 19, 44, 10, 5, tzinfo=UTC))
+    (line,) = written.lines
+    assert line["starts_at"] == "2026-11-29T19:44:10.000005Z"
+
+
+def test_what_is_away_is_told_in_its_own_words_and_by_its_trace_once(written: Written) -> None:
+    configure(written)
+    troubles = Troubles()
+    away = Unavailable("The database does not do its part.")
+    away.__cause__ = OSError("unable to open database file\n(more of it)")
+    for _ in range(2):
+        log.error("worker.failed", **troubles.of(away))
+    troubles.over()
+    log.error("worker.failed", **troubles.of(away))
+
+    assert {line["problem"] for line in written.lines} == {
+        "The database does not do its part. It said: unable to open database file"
+    }
+    assert ["exception" in line for line in written.lines] == [True, False, True]
+
+
+def test_what_is_broken_is_told_by_its_trace_each_time(written: Written) -> None:
+    configure(written)
+    troubles = Troubles()
+    for _ in range(2):
+        log.error("worker.failed", **troubles.of(KeyError("plan")))
+
+    assert [line["problem"] for line in written.lines] == ["KeyError", "KeyError"]
+    assert all("exception" in line for line in written.lines)
 
 
 def test_what_belongs_to_the_request_stands_on_its_lines_and_on_no_other_s(written: Written) -> None:

@@ -285,6 +285,7 @@ def _invoice(invoice: Invoice) -> Fields:
         "amount": invoice.offer.price.amount,
         "currency": invoice.offer.price.currency,
         "invoice_id": invoice.id,
+        "method": invoice.method,
     }
 
 
@@ -306,6 +307,7 @@ def _charge(charge: Charge) -> Fields:
         "amount": charge.paid.amount,
         "currency": charge.paid.currency,
         "charge_id": charge.charge_id,
+        "method": charge.method,
         **request_of(charge.key),
     }
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -17,6 +19,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from adapters.telemetry.bound import merge_bound
+from domain.errors import Unavailable
 
 _BATCH: ContextVar[Mapping[Hashable, str]] = ContextVar("batch", default=MappingProxyType({}))
 _JSON = msgspec.json.Encoder()
@@ -89,6 +92,26 @@ def cause_of(key: Hashable) -> str:
 def request_in(cause: str) -> str:
     """The request's id, which a cause begins with; what may stand behind it is the place in a trace."""
     return cause.partition(" ")[0]
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What lines say of a work that failed and is tried again within seconds. Of something that is away these are its
+    own words, and the trace once: it is the same each time, and would fill the disk until that is back."""
+
+    _away: str = ""
+
+    def of(self, error: BaseException) -> Mapping[str, object]:
+        if not isinstance(error, Unavailable):
+            return {"problem": type(error).__name__, "exc_info": error}
+        said = str(error.__cause__ or "").strip().partition("\n")[0]
+        problem = f"{error} It said: {said}" if said else str(error)
+        again, self._away = problem == self._away, problem
+        return {"problem": problem} if again else {"problem": problem, "exc_info": error}
+
+    def over(self) -> None:
+        """It has worked."""
+        self._away = ""
 
 
 @contextmanager
@@ -176,6 +199,8 @@ def _plainly(event: EventDict) -> EventDict:
 
 
 def _plain(value: object) -> str | float:
+    if isinstance(value, datetime):  # as the line's own time, and as the API has it
+        return value.isoformat().replace("+00:00", "Z")
     # Their subclasses, which JSON's writer does not know, are written as they call themselves.
     return value if isinstance(value, (int, float)) and type(value) in {int, float, bool} else _as_text(str(value))
 
