@@ -130,8 +130,9 @@ def test_payments_are_chosen_as_over_the_api(service: Service, telegram: Sandbox
         (["--since", "yesterday"], 2, "is no day and no time"),
         (["--charge", "x", "--user", "1"], 2, "leave out --user"),
         (["--status", "lost"], 2, "lost"),
+        (["--user", "ada"], 2, "'ada' is not a valid Telegram user id, which is a whole number"),
     ],
-    ids=["no day", "a charge and a filter", "a state that there is not"],
+    ids=["no day", "a charge and a filter", "a state that there is not", "a name for an id"],
 )
 def test_wrong_choices_are_told(service: Service, options: list[str], code: int, said: str) -> None:
     ran = service.run("payments", *options, check=False)
@@ -139,6 +140,21 @@ def test_wrong_choices_are_told(service: Service, options: list[str], code: int,
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", [["grant", "1", "gold_1m"], ["revoke", "ent_1"], ["refund", "x"]], ids=" ".join)
+def test_nothing_is_decided_for_a_reason_that_says_nothing(service: Service, command: list[str]) -> None:
+    ran = service.run(*command, "--reason", "  ", check=False)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "A reason has to say something" in ran.stderr
+
+
+def test_what_waits_is_listed_for_programs_also_without_the_word_list(service: Service) -> None:
+    assert asked(service, "quarantine") == asked(service, "quarantine", "list")
+    misplaced = service.run("quarantine", "--json", "grant", "x", "--reason", "y", check=False)
+    assert (misplaced.returncode, misplaced.stdout) == (2, "")
+    assert "--json goes behind grant." in misplaced.stderr
 
 
 def test_a_user_s_whole_story_is_on_one_page(service: Service, telegram: SandboxServer) -> None:
@@ -238,6 +254,22 @@ def test_on_a_terminal_of_80_columns_rows_stay_rows_and_ids_stay_whole(
     assert "\x1b[32mgranted" in narrow
     assert [line.split()[-2:] for line in STYLES.sub("", wide).splitlines()[1:2]] == [[ids[0], "amount_mismatch"]]
     assert charge in story
+
+
+def test_on_a_narrower_terminal_every_fact_has_a_line_and_none_is_cut_off(
+    service: Service, telegram: SandboxServer
+) -> None:
+    ada = newcomer(telegram)
+    buy(service, telegram, ada)
+    [payment] = asked(service, "payments", "--user", str(ada))
+
+    told = STYLES.sub("", on_terminal(service, "payments", "--user", str(ada), columns=50))
+    facts = dict(re.split(r"\s{2,}", line.rstrip(), maxsplit=1) for line in told.splitlines())
+
+    assert "…" not in told
+    assert (facts["User"], facts["Amount"]) == (str(ada), "1,250 ⭐")
+    assert (facts["End"], facts["Payment"]) == ("granted", payment["payment_id"])
+    assert "Because" not in facts
 
 
 def test_where_it_is_read_by_a_program_every_row_is_one_line_without_colour(

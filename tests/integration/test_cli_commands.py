@@ -223,6 +223,14 @@ class TestMigrate:
         assert remedy == "To find out more, run: tollgram doctor"
         assert "canary" not in ran.stderr
 
+    def test_whoever_has_not_made_it_yet_is_told_how(self, prepared: Service) -> None:
+        for made in (False, True):
+            if made:
+                (prepared.folder / "tollgram.db").touch()
+            ran = here(prepared, "payments")
+            assert (ran.exit_code, ran.stdout) == (1, "")
+            assert ran.stderr.splitlines()[-1].endswith("tollgram migrate")
+
     def test_settings_that_it_does_not_need_may_be_missing(self, prepared: Service) -> None:
         prepared.settings = {"TELEGRAM_BOT_TOKEN": "", "AUTH_JWT_SECRET": "", "INVOICE_SIGNING_KEYS": ""}
 

@@ -29,6 +29,9 @@ def doctor(*, as_json: bool) -> int:
 
 def _listed(findings: list[Finding]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_column(overflow="fold")  # an address that is cut off can be neither read nor copied
     for finding in findings:
         words = Text(finding.finding)
         if finding.remedy:

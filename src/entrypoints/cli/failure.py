@@ -20,6 +20,15 @@ NEXT_STEPS: Mapping[str, str] = {
 as a provider that is away, the doctor knows."""
 
 
+_OF_A_DATABASE: Mapping[str, str] = {
+    "unable to open database file": "Is DATABASE_URL right? A new database is made by: tollgram migrate",
+    "no such table": "It has no schema, or an older one. Run: tollgram migrate",
+    "no such column": "Its schema is an older one. Run: tollgram migrate",
+    'relation "': "It has no schema, or an older one. Run: tollgram migrate",
+}
+"""What to do where these words of SQLite or PostgreSQL are the reason."""
+
+
 class CommandError(Exception):
     """What went wrong, and what to do about it."""
 
@@ -39,13 +48,19 @@ def code_of(error: Exception) -> int:
         case CommandError():
             return _told(str(error), error.remedy, error.code)
         case Unavailable():
-            return _told(f"{error} {reason_of(error)}".strip(), ASK_THE_DOCTOR, FAILED)
+            return _told(f"{error} {reason_of(error)}".strip(), _next_step(error), FAILED)
         case Refusal():
             return _told(str(error), NEXT_STEPS.get(error.code, ASK_THE_DOCTOR), FAILED)
         case OSError(strerror=str(words), filename=str(path)):
             return _told(f"{path}: {words}.", "Is this the right folder, and may you write there?", FAILED)
         case _:
             raise error
+
+
+def _next_step(problem: Unavailable) -> str:
+    """Where the database was never made, or is an older one, that is nearly always a first start or an upgrade."""
+    said = str(problem.__cause__ or "")
+    return next((step for words, step in _OF_A_DATABASE.items() if words in said), ASK_THE_DOCTOR)
 
 
 def reason_of(problem: Unavailable) -> str:

@@ -17,7 +17,8 @@ Cell = str | Text
 class Listing:
     """Rows of short facts under headings, `right` those that are numbers; `below` are the headings of what is long,
     such as the id by which other commands know the row. Where a terminal is too narrow for all of it, that stands on a
-    line of its own under its row, so that an id can be copied whole."""
+    line of its own under its row, so that an id can be copied whole; where it is too narrow even for the short facts,
+    each has a line of its own: half a sum is none."""
 
     headings: Sequence[str]
     below: Sequence[str]
@@ -29,8 +30,11 @@ class Listing:
 
     def show(self) -> None:
         out = console()
-        if not out.is_terminal or self._width() <= out.width:
+        if not out.is_terminal or self._width(whole=True) <= out.width:
             show_table(self._table(whole=True))
+            return
+        if self._width(whole=False) > out.width:
+            self._show_each()
             return
         with out.capture() as captured:
             out.print(self._table(whole=False))
@@ -40,10 +44,21 @@ class Listing:
             out.file.write(f"{line}\n")
             out.print(Text(INDENT + GAP.join(text for text in below if text), style="dim"), soft_wrap=True)
 
-    def _width(self) -> int:
-        columns = zip(*[(*cells, *below) for cells, below in self._rows], strict=True)
+    def _show_each(self) -> None:
+        """Every row as a list of facts, each behind its heading."""
+        out, headings = console(), [*self.headings, *self.below]
+        wide = max(map(len, headings)) + len(GAP)
+        for number, (cells, below) in enumerate(self._rows):
+            if number:
+                out.print()
+            for heading, cell in zip(headings, [*cells, *below], strict=True):
+                if str(cell):
+                    out.print(Text.assemble((heading.ljust(wide), "bold"), cell), soft_wrap=True)
+
+    def _width(self, *, whole: bool) -> int:
+        columns = zip(*[(*cells, *(below if whole else ())) for cells, below in self._rows], strict=True)
         widest = [max(cell_len(str(cell)) for cell in column) for column in columns]
-        headings = [*self.headings, *self.below]
+        headings = [*self.headings, *(self.below if whole else ())]
         return sum(map(max, widest, map(len, headings))) + len(GAP) * (len(headings) - 1)
 
     def _table(self, *, whole: bool) -> Table:

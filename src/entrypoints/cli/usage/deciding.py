@@ -1,7 +1,17 @@
 """Deciding: `quarantine`, `grant`, `revoke`, `refund`."""
 
 from entrypoints.cli.typed import click
-from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, by, decision, for_programs, plainly, plan_codes
+from entrypoints.cli.usage.options import (
+    EXIT_CODES,
+    REASON,
+    USER_ID,
+    alone,
+    by,
+    decision,
+    for_programs,
+    plainly,
+    plan_codes,
+)
 
 PAYMENT = "For programs: the payment as the API has it, as it stands then."
 ENTITLEMENT = "For programs: the entitlement as the API has it, as it stands then."
@@ -12,11 +22,11 @@ RETURNED = (
 
 
 @click.group(invoke_without_command=True, epilog=EXIT_CODES)
+@for_programs("For programs: what waits.")
 @click.pass_context
-def quarantine(context: click.Context) -> None:
+def quarantine(context: click.Context, as_json: bool) -> None:
     """Payments that moved and that no rule lets us grant: each waits for a person. Alone, it lists them."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_quarantine)
+    alone(context, list_quarantine, as_json=as_json)
 
 
 @quarantine.command("list", epilog=EXIT_CODES)
@@ -95,7 +105,14 @@ def revoke(entitlement_id: str, reason: str, actor: str | None, as_json: bool) -
 
 @click.command(epilog=RETURNED)
 @click.argument("charge_id", metavar="CHARGE")
-@click.option("--reason", default="asked for at the terminal", show_default=True, help="Kept on the audit trail.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    type=REASON,
+    default="asked for at the terminal",
+    show_default=True,
+    help="Kept on the audit trail.",
+)
 @by
 @click.option("--outside", is_flag=True, help="It was given back already, at the payment provider; record that.")
 @for_programs(PAYMENT)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from entrypoints.cli.typed import click
-from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, P, for_programs, plainly
+from entrypoints.cli.usage.options import EXIT_CODES, USER_ID, P, alone, for_programs, plainly
 
 A_YEAR = click.IntRange(1, 24 * 365)
 
@@ -81,11 +81,11 @@ def delete_webhook(bot: str | None) -> int:
 
 
 @click.group(invoke_without_command=True, epilog=EXIT_CODES)
+@for_programs("For programs: the keys.")
 @click.pass_context
-def passport(context: click.Context) -> None:
+def passport(context: click.Context, as_json: bool) -> None:
     """The keys that sign passports. Alone, it lists them."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_passport_keys)
+    alone(context, list_passport_keys, as_json=as_json)
 
 
 @passport.command("list", epilog=EXIT_CODES)
