@@ -495,6 +495,7 @@ class Container(containers.DeclarativeContainer):
     event_desk = providers.Singleton(
         EventDesk,
         work=work,
+        feed=read_feed,
         book=event_book,
         endpoints=settings.provided.event_endpoints,
         replay=replay_events,

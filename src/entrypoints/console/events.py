@@ -9,6 +9,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from adapters.sql.event_book import Delivery, SqlEventBook
+from application.feed import ReadFeed
 from application.ports.feed import NumberedNotice
 from application.ports.pushes import Endpoint, EndpointState
 from application.ports.work import UnitOfWork
@@ -32,10 +33,16 @@ class EventDesk:
     """What the pages are read from, and what can be done there."""
 
     work: UnitOfWork
+    feed: ReadFeed
     book: SqlEventBook
     endpoints: Sequence[Endpoint]
     replay: ReplayEvents
     enable: EnableEndpoint
+
+    def newest(self, *, before: int | None, at_most: int) -> Sequence[NumberedNotice]:
+        """Also what nobody has read or was pushed yet, and has no number before somebody asks."""
+        self.feed.newest()
+        return self.book.newest(before=before, at_most=at_most)
 
     def endpoint(self, id: str) -> Endpoint:
         """Raises NotFound."""
@@ -73,7 +80,7 @@ async def events(request: AnyRequest, console: Handed[Console], event_desk: Hand
     before = request.query_params.get("cursor")
 
     def read(_visitor: Visitor) -> Page:
-        found = event_desk.book.newest(before=_number(before, "cursor") if before else None, at_most=PAGE + 1)
+        found = event_desk.newest(before=_number(before, "cursor") if before else None, at_most=PAGE + 1)
         return Page(
             "events.html",
             {
