@@ -72,7 +72,7 @@ def _what(entry: TrailEntry) -> str:
         case "refunded_payment":
             return f"given back, as {entry.actor} ordered" if entry.actor else "given back, says the provider"
         case "charge_standing":
-            return f"the provider tells how it stands: {_end(entry)}"
+            return f"the provider tells of a dispute or a partial refund: {_end(entry)}"
         case _:
             return _KINDS.get(entry.kind, entry.kind.replace("_", " "))
 

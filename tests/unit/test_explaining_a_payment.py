@@ -116,6 +116,11 @@ def test_every_reason_is_told_with_and_without_an_invoice(reason: Objection) -> 
             "Given back, because the invoice had expired at",
             id="given back from quarantine",
         ),
+        pytest.param(
+            told(of={"status": PaymentStatus.REFUND_PENDING, "amount_refunded": 250}),
+            "Being given back: 1,000 ⭐ return to user 7000000001",
+            id="what is left is on its way back",
+        ),
         pytest.param(told(), "Granted; what it opened was ended early since, as told below.", id="ended early"),
         pytest.param(
             told(of={"amount_refunded": 250}, entitlement=entitlement()),
@@ -155,9 +160,18 @@ def test_a_payment_in_quarantine_whose_money_is_disputed_is_not_to_be_granted() 
     assert why(told()) == "nobody noted why."
 
 
+def test_only_what_goes_back_to_a_bank_takes_days_to_be_seen() -> None:
+    stars_back = told(of={"status": PaymentStatus.REFUNDED})
+    money_back = told(of={"status": PaymentStatus.REFUNDED, "charge": charge(method=Method.STRIPE, paid=pence(2500))})
+    assert explain(stars_back, str.upper).advice == "Nothing needs to be done."
+    assert explain(money_back, str.upper).advice.endswith("It can take days until a bank shows it.")
+
+
 def test_what_a_refund_does_is_told_before_it_is_done() -> None:
     assert "Gold ends when it has confirmed. This can't be undone." in consequence(payment(), "Gold")
     assert "ends" not in consequence(payment(status=PaymentStatus.QUARANTINED), "Gold")
+    in_part = payment(charge(method=Method.STRIPE, paid=pence(2500)), amount_refunded=500)
+    assert "Stripe is asked to return what is left, £20.00." in consequence(in_part, "Gold")
     by_card = payment(charge(method=Method.TELEGRAM, paid=pence(2500)))
     assert "return the £25.00 at your payment provider first" in consequence(by_card, "")
 
@@ -183,6 +197,8 @@ def test_every_line_of_the_past_is_told_in_words() -> None:
     assert (paid.tone, paid.title) == ("waits", "Paid 1,250 ⭐")
     assert paid.text == "quarantined: somebody else paid than the invoice was issued to"
     assert line("refunded_payment", **charged).title == "Given back 1,250 ⭐"
+    assert line("charge_standing", decision="granted", **ours, **charged).text == "access goes on"
+    assert line("charge_standing", decision="suspended", **ours, **charged).text == "suspended"
     ordered = line("refund_ordered", actor="console:ada", note="a mistake", **charged)
     assert (ordered.text, ordered.by, ordered.note) == ("1,250 ⭐", "ada", "a mistake")
     unknown = line("successful_payment", decision="granted", charge_id=ChargeId("never heard of"))

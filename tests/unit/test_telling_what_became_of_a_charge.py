@@ -293,7 +293,10 @@ def test_every_reason_has_its_words() -> None:
             "about to pay: refused, because the invoice was made out to somebody else",
         ),
         ({"kind": "successful_payment", "decision": "granted"}, "paid: granted"),
-        ({"kind": "charge_standing", "decision": "suspended"}, "the provider tells how it stands: suspended"),
+        (
+            {"kind": "charge_standing", "decision": "suspended"},
+            "the provider tells of a dispute or a partial refund: suspended",
+        ),
         (
             {"kind": "payment_resolved", "decision": "granted", "actor": "olga", "note": "kind"},
             "out of quarantine: granted by olga: kind",

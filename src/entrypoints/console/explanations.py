@@ -8,7 +8,7 @@ from typing import Final
 from application.histories import PaymentHistory
 from domain.entitlement import Entitlement
 from domain.invoice import Objection
-from domain.money import Money
+from domain.money import STARS, Money
 from domain.payment import DisputeState, Payment, PaymentStatus
 from domain.returning import can_be_given_back
 from entrypoints.console.wording import METHODS, amount, day, exact
@@ -61,7 +61,7 @@ def explain(told: PaymentHistory, title: Callable[[str], str]) -> Explanation:
             before = f" Nothing was opened for it: {why(told)}" if payment.quarantine_reason else ""
             return Explanation(
                 state=payment.status,
-                sentence=f"Being given back: {_sum(payment.charge.paid)} return to {_payer(payment)} "
+                sentence=f"Being given back: {_left(payment)} return to {_payer(payment)} "
                 f"as soon as {_provider(payment)} confirms it.{before}",
                 advice="Nothing needs to be done. What it opened ends when the refund is confirmed.",
             )
@@ -70,7 +70,7 @@ def explain(told: PaymentHistory, title: Callable[[str], str]) -> Explanation:
         state=payment.status,
         sentence=f"Given back{at}{_because(told)} {_sum(payment.charge.paid)} went back to "
         f"{_payer(payment)}, and nothing is open for it.",
-        advice="Nothing needs to be done. It can take days until a bank shows it.",
+        advice=f"Nothing needs to be done.{_SHOWN_LATE if payment.charge.paid.currency != STARS else ''}",
     )
 
 
@@ -88,6 +88,7 @@ def why(told: PaymentHistory) -> str:
     return _DETAILED.get(reason, _plainly)(told)
 
 
+_SHOWN_LATE: Final = " It can take days until a bank shows it."
 _WAITS_FOR_DISPUTE: Final = "Its money is disputed and gone for now: give it back, or wait for what the bank decides."
 
 
@@ -161,7 +162,7 @@ def _bad_payload(told: PaymentHistory) -> str:
 
 
 def _held_for_life(told: PaymentHistory) -> str:
-    return f"the payer holds {told.payment.plan_code or 'the plan'} for life already, and nothing can follow that."
+    return "the payer holds the plan for life already, and nothing can follow that."
 
 
 def _unprocessable(told: PaymentHistory) -> str:
@@ -197,15 +198,20 @@ def consequence(payment: Payment, plan: str) -> str:
     """What giving it back does, told before it is done."""
     if not can_be_given_back(payment.charge.method):
         return (
-            f"Telegram gives back Stars only: return the {_sum(payment.charge.paid)} at your payment provider first. "
+            f"Telegram gives back Stars only: return the {_left(payment)} at your payment provider first. "
             f"This records that it was done, and ends {plan or 'what it opened'} at once."
         )
     opened = f" {plan or 'What it opened'} ends when it has confirmed." if payment.status == "granted" else ""
-    return f"{_provider(payment)} is asked to return the whole sum.{opened} This can't be undone."
+    what = f"what is left, {_left(payment)}" if payment.amount_refunded else "the whole sum"
+    return f"{_provider(payment)} is asked to return {what}.{opened} This can't be undone."
 
 
 def _sum(paid: Money) -> str:
     return str(paid)
+
+
+def _left(payment: Payment) -> str:
+    return amount(payment.left, payment.charge.paid.currency)
 
 
 def _payer(payment: Payment) -> str:

@@ -35,6 +35,7 @@ _TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "entitlement_granted": ("good", "Granted by hand"),
     "entitlement_revoked": ("bad", "Access ended by hand"),
 }
+_GOES_ON: Final = "access goes on"
 _DECIDED: Final = {"granted": "good", "quarantined": "waits", "refund_pending": "waits", "refunded": "bad"}
 
 
@@ -94,6 +95,8 @@ def _told(entry: TrailEntry, invoice: Invoice | None, payment: Payment | None) -
         return "bad" if refused else "good", title, offer
     if entry.kind == "invoice_issued" and invoice:
         return tone, title, f"{offer}, by {METHODS[invoice.method]}"
+    if entry.kind == "charge_standing":  # of the price nothing is said: a dispute or a part is of less
+        return tone, title, _GOES_ON if entry.decision == "granted" else plain(entry.decision or "")
     if payment and entry.kind == "successful_payment":
         decided = plain(entry.decision or "")
         text = f"{decided}{': ' if reason else ''}{reason}"

@@ -5,8 +5,8 @@ import re
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from domain.errors import NotFound
-from domain.ids import PaymentId
+from domain.errors import InvalidRequest, NotFound
+from domain.ids import PaymentId, UserId
 from domain.payment import PaymentStatus
 from domain.returning import can_be_given_back
 from entrypoints.console.books import Books
@@ -16,6 +16,7 @@ from entrypoints.console.forms import AnyRequest, Form
 from entrypoints.console.moments import lines, person_of
 from entrypoints.console.pages import Page
 from entrypoints.console.visitors import Visitor
+from entrypoints.console.wording import amount
 from entrypoints.http.checks import user_id_of
 from entrypoints.http.handed import Handed
 
@@ -64,13 +65,13 @@ async def refund(
         payment, waits = books.request_refund(
             _id(payment_id), reason=form.needed("reason", WHY), actor=visitor.actor, second=books.second(visitor)
         )
-        paid = payment.charge.paid
+        paid, left = payment.charge.paid, amount(payment.left, payment.charge.paid.currency)
         if waits:
-            said = f"Another operator is needed to give back {paid}. Nothing moves until one approves it on this page."
+            said = f"Another operator is needed to give back {left}. Nothing moves until one approves it on this page."
         elif payment.status is PaymentStatus.REFUNDED:
             said = f"Recorded: {paid} went back to user {payment.charge.payer}."
         else:
-            said = f"{paid} go back to user {payment.charge.payer} as soon as the provider confirms it."
+            said = f"{left} go back to user {payment.charge.payer} as soon as the provider confirms it."
         return Done(said, _page(payment_id))
 
     return await console.act(request, do)
@@ -82,7 +83,8 @@ async def approve(
 ) -> Response[bytes]:
     def do(visitor: Visitor, _form: Form) -> Done:
         payment = books.answer_refund.approve(_id(payment_id), actor=visitor.actor)
-        return Done(f"Approved: {payment.charge.paid} go back to user {payment.charge.payer}.", _page(payment_id))
+        left = amount(payment.left, payment.charge.paid.currency)
+        return Done(f"Approved: {left} go back to user {payment.charge.payer}.", _page(payment_id))
 
     return await console.act(request, do)
 
@@ -109,7 +111,7 @@ async def grant(
             reason=form.needed("reason", WHY),
             actor=visitor.actor,
             plan_code=plan or None,
-            user_id=user_id_of(user) if user else None,
+            user_id=_for_whom(user) if user else None,
         )
         return Done(f"Granted: {books.title(payment.plan_code)}, for {payment.charge.paid}.", _page(payment_id))
 
@@ -123,6 +125,13 @@ def _id(text: str) -> PaymentId:
     if not _PAYMENT.fullmatch(text):
         raise NotFound("There is no such payment.")
     return PaymentId(text)
+
+
+def _for_whom(text: str) -> UserId:
+    try:
+        return user_id_of(text)
+    except InvalidRequest:
+        raise InvalidRequest("For whom is told by a Telegram user id, a whole number; the search finds it.") from None
 
 
 def _page(payment_id: str) -> str:
