@@ -126,6 +126,7 @@ def test_every_page_can_be_used_by_everybody(
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             if name == "system":
                 expect(page.get_by_text("to look at.")).to_be_visible()
+                expect(page).to_have_title("System · Tollgram")
             assert violations(page) == [], name
             assert not re.search(r"(^|: )None$", page.inner_text("main"), re.MULTILINE), name
             assert reader.too_wide() == 0, name
@@ -296,6 +297,38 @@ def test_every_decision_is_made_in_the_browser_and_every_question_can_be_used_by
         ("refund_ordered", "console:ada"),
         ("refund_ordered", "console:ada"),
     ]
+
+
+def test_a_question_that_is_answered_with_no_is_asked_again_as_it_was_filled_in(
+    browser: Browser, service: Service, telegram: SandboxServer, ada: Operator, tmp_path: Path
+) -> None:
+    user = newcomer(telegram)
+    filled = {"Plan": "gold_1m", "For how long": "3 fortnights", "Why": "<b>a gift</b>"}
+    with visit(browser, f"{service.url}/console/login", tmp_path, size=PHONE) as visitor:
+        page = come_in(visitor, ada, f"/console/users/{user}")
+        page.get_by_role("button", name="Grant or extend …").click()
+        question = page.get_by_role("dialog")
+        question.get_by_label("Plan").select_option(filled["Plan"])
+        for label in ("For how long", "Why"):
+            question.get_by_label(label).fill(filled[label])
+        question.get_by_role("button", name="Grant it").click()
+
+        expect(question.get_by_role("alert")).to_contain_text("Nothing was changed. 3 fortnights is no length of time")
+        for label, words in filled.items():
+            expect(question.get_by_label(label)).to_have_value(words)
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Grant or extend …").click()
+        expect(question.get_by_role("alert")).to_have_count(0)
+        expect(question.get_by_label("Why")).to_have_value(filled["Why"])
+        question.get_by_label("For how long").fill("2 weeks")
+        question.get_by_role("button", name="Grant it").click()
+        expect(page.get_by_text("Granted: Gold, 1 month, until")).to_be_visible()
+        expect(question).to_have_count(0)
+        page.reload()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(question).to_have_count(0)
+        assert visitor.complaints == []
 
 
 def page_of(payment_id: str) -> str:

@@ -282,7 +282,7 @@ def test_access_is_given_extended_and_ended_by_hand_and_stands_on_the_trail_by_n
     assert [entry["actor"] for entry in trail_of(service, user, "entitlement_granted")] == ["console:ada"] * 2
     assert trail_of(service, user, "entitlement_revoked")[0]["note"] == "a mistake"
     for wrong, problem in (
-        ({"plan_code": "day_pass", "reason": "x", "duration": "soon"}, "The time given is none"),
+        ({"plan_code": "day_pass", "reason": "x", "duration": "soon"}, "soon is no length of time: write 2 weeks"),
         ({"plan_code": "day_pass"}, "Say why"),
         ({"plan_code": "", "reason": "x"}, "Choose a plan."),
         ({"plan_code": "no_plan", "reason": "x"}, "Nothing was changed."),
@@ -374,6 +374,11 @@ def test_the_lists_keep_their_filters_in_the_address_and_go_on_from_page_to_page
         f"charge_id={'x' * 256}",
     ):
         ada.page(f"/console/payments?{wrong}", 400)
+    typed = ada.page("/console/payments?user_id=Ann&status=refunded&since=2026-11-28", 400)
+    assert "A user id is a whole number. Names are found by the search above." in words_of(typed)
+    for kept in ('value="Ann"', 'value="refunded" selected', 'value="2026-11-28"'):
+        assert kept in typed
+    assert "The reason is one of" in ada.page("/console/quarantine?reason=odd", 400)
     # As many more as make a second page.
     rows(service, MANY_MORE)
     first = ada.page("/console/payments?sort=newest")
@@ -417,6 +422,17 @@ def test_lists_are_sorted_by_amount_within_a_currency_and_no_further_than_is_qui
         assert shown(f"{of_user}&sort=largest&currency=XTR") == ["1250", "75", "7"]
     finally:
         rows(service, "DELETE FROM payments WHERE charge_id LIKE 'thousands%'")
+
+
+def test_events_are_shown_though_nobody_has_read_them_yet(
+    service: Service, telegram: SandboxServer, ada: Operator
+) -> None:
+    user = newcomer(telegram)
+    bought = buy(service, telegram, user)
+    shown = ada.page("/console/events")
+    assert "payment.settled" in shown
+    assert f'href="/console/users/{user}"' in shown
+    assert payment_of(service, str(bought.charge_id)) in shown
 
 
 def test_a_message_that_was_given_up_is_counted_with_what_it_means_and_what_to_do(

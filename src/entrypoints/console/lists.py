@@ -1,8 +1,10 @@
 """Payments, and those in quarantine: filters that stay in the address, either end first, and all of it as a file."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -32,10 +34,11 @@ from entrypoints.http.payment_shapes import ServicePayment
 
 ROWS: Final = 50
 LONGEST: Final = 255
+_DAYS: Final = frozenset({"since", "until"})
+_A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MOST_ASKED: Final = 20
 MOST_SORTED: Final = 10_000
 """As many payments are sorted by their amount in some hundredths of a second."""
-FIELDS: Final = ("status", "method", "plan_code", "user_id", "charge_id", "since", "until", "unconfirmed", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Asked:
     @classmethod
     def read(cls, request: AnyRequest, *, otherwise: Order) -> "Asked":
         """Raises InvalidRequest for an order that there is not, and for amounts of no currency."""
-        given = {name: request.query_params.get(name, "").strip() for name in FIELDS}
+        given = {name: request.query_params.get(name, "").strip() for name in _FILTERS}
         text = request.query_params.get("sort", "")
         fields = {name: value for name, value in given.items() if value}
         if text in {*ByAmount}:
@@ -64,27 +67,10 @@ class Asked:
 
     @property
     def wanted(self) -> PaymentFilter:
-        """Raises InvalidRequest for what can't be looked for."""
-        given = self.fields
-        status, method, user = given.get("status"), given.get("method"), given.get("user_id")
-        if any(len(value) > LONGEST or "\0" in value for value in given.values()):
+        """Raises InvalidRequest, which names the filter and how it is written, for what can't be looked for."""
+        if any(len(value) > LONGEST or "\0" in value for value in self.fields.values()):
             raise InvalidRequest("Nothing that can be looked for is that long, or has a NUL in it.")
-        try:
-            return PaymentFilter(
-                status=PaymentStatus(status) if status else None,
-                method=Method(method) if method else None,
-                plan_code=PlanCode(given["plan_code"]) if "plan_code" in given else None,
-                user_id=user_id_of(user) if user else None,
-                charge_id=ChargeId(given["charge_id"]) if "charge_id" in given else None,
-                since=_day(given["since"]) if "since" in given else None,
-                until=_day(given["until"]) + timedelta(days=1) if "until" in given else None,
-                quarantine_reason=Objection(given["reason"]) if "reason" in given else None,
-                unconfirmed=_yes(given["unconfirmed"]) if "unconfirmed" in given else False,
-            )
-        except (ValueError, OverflowError):
-            raise InvalidRequest(
-                "One of the filters is none that can be looked for: dates are written 2026-11-28."
-            ) from None
+        return PaymentFilter(**{_FILTERS[name].field: _FILTERS[name].read(text) for name, text in self.fields.items()})
 
     def path(self, base: str, **other: str) -> str:
         """The address of the same list, with these changed."""
@@ -120,7 +106,8 @@ async def payments(request: AnyRequest, console: Handed[Console], books: Handed[
     def read(visitor: Visitor) -> Page:
         asked = Asked.read(request, otherwise=Order.NEWEST)
         shown = _listed(request, books, visitor, asked, "/console/payments")
-        return Page("payments.html", {**shown, "statuses": [*PaymentStatus], "methods": [*Method]})
+        shown |= {"statuses": [*PaymentStatus], "methods": [*Method]}
+        return Page("payments.html", shown, 400 if shown["wrong"] else 200)
 
     return await console.show(request, read)
 
@@ -137,7 +124,7 @@ async def quarantine(request: AnyRequest, console: Handed[Console], books: Hande
         links = {reason: asked.path("/console/quarantine", reason=reason) for reason, _ in by_reason}
         chosen_reason = chosen.get("reason", "")
         of_reason = {"by_reason": by_reason, "reasons": REASONS, "links": links, "chosen": chosen_reason}
-        return Page("quarantine.html", {**shown, **of_reason})
+        return Page("quarantine.html", {**shown, **of_reason}, 400 if shown["wrong"] else 200)
 
     return await console.show(request, read)
 
@@ -163,12 +150,17 @@ ROUTES = (payments, quarantine, export_payments)
 
 def _listed(request: AnyRequest, books: Books, visitor: Visitor, asked: Asked, base: str) -> dict[str, Any]:
     cursor = request.query_params.get("cursor") or None
-    told = asked.found(books, cursor)
+    wrong = ""
+    try:
+        told = asked.found(books, cursor)
+    except InvalidRequest as refusal:  # the form stays as it was filled in
+        told, wrong = PageOf(items=(), next_cursor=None), str(refusal)
     found: PageOf[Payment] = told or PageOf(items=(), next_cursor=None)
     waiting = books.register.asked_refunds(at_most=MOST_ASKED)
     people = books.names([*found.items, *(one.payment for one in waiting)])
     return {
         "found": found.items,
+        "wrong": wrong,
         "next_cursor": found.next_cursor,
         "first": cursor is None,
         "path": asked.path(base),
@@ -178,7 +170,7 @@ def _listed(request: AnyRequest, books: Books, visitor: Visitor, asked: Asked, b
         "currency": asked.currency,
         "sorting": asked.sorting,
         "otherwise": list(asked.sorted_otherwise(base, books.currencies)),
-        "filters": asked.fields,
+        "filters": _typed(asked.fields) if wrong else asked.fields,
         "exports": {form: f"/console/payments/export?{urlencode({**asked.fields, 'format': form})}" for form in _FORMS},
         "people": people,
         "plans": books.plans,
@@ -191,6 +183,31 @@ def _listed(request: AnyRequest, books: Books, visitor: Visitor, asked: Asked, b
 _FORMS: Final = ("csv", "jsonl")
 
 
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """Which field of a PaymentFilter it fills, from which text, and what is said where the text is none."""
+
+    field: str
+    of: Callable[[str], Any]
+    otherwise: str = ""
+
+    def read(self, text: str) -> Any:
+        """Raises InvalidRequest."""
+        try:
+            return self.of(text)
+        except (ValueError, OverflowError, InvalidRequest):
+            raise InvalidRequest(self.otherwise) from None
+
+
+def _typed(fields: Mapping[str, str]) -> dict[str, str]:
+    """As the form shows them again: a browser takes no other text for a day, and complains."""
+    return {name: text for name, text in fields.items() if name not in _DAYS or _A_DAY.fullmatch(text)}
+
+
+def _one_of(kind: type[StrEnum]) -> str:
+    return f"is one of {', '.join(kind)}."
+
+
 def _yes(text: str) -> bool:
     if text != "yes":
         raise ValueError(text)
@@ -199,3 +216,16 @@ def _yes(text: str) -> bool:
 
 def _day(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+
+
+_FILTERS: Final[Mapping[str, _Filter]] = {
+    "status": _Filter("status", PaymentStatus, f"The state {_one_of(PaymentStatus)}"),
+    "method": _Filter("method", Method, f"The method {_one_of(Method)}"),
+    "plan_code": _Filter("plan_code", PlanCode),
+    "user_id": _Filter("user_id", user_id_of, "A user id is a whole number. Names are found by the search above."),
+    "charge_id": _Filter("charge_id", ChargeId),
+    "since": _Filter("since", _day, "The first day is written like 2026-11-28."),
+    "until": _Filter("until", lambda text: _day(text) + timedelta(days=1), "The last day is written like 2026-11-28."),
+    "unconfirmed": _Filter("unconfirmed", _yes, "What is in no ledger yet is asked for by yes."),
+    "reason": _Filter("quarantine_reason", Objection, f"The reason {_one_of(Objection)}"),
+}

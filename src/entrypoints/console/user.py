@@ -89,5 +89,5 @@ ROUTES = (show_user, grant, revoke)
 def _duration(text: str) -> Duration | None:
     try:
         return Duration.parse(text) if text else None
-    except ValueError as problem:
-        raise InvalidRequest(f"The time given is none: {problem}") from None
+    except ValueError:
+        raise InvalidRequest(f"{text} is no length of time: write 2 weeks, 3 months or lifetime.") from None

@@ -34,7 +34,7 @@
         { ...axis, size: 64, space: 44, incrs: chart.increments, values: (_, at) => at.map((one) => `${first.before}${short.format(one / 10 ** first.decimals)}${first.after}`) },
       ],
       series: [
-        { label: "From", value: (_, at) => (at ? stamp(at) : "–") },
+        { label: chart.step < 86400 ? "From (UTC)" : "From", value: (_, at) => (at ? stamp(at) : "–") },
         ...chart.lines.map((line, place) => ({
           label: line.label,
           stroke: colour(line.tone || kinds[place % 4]),

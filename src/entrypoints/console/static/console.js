@@ -47,6 +47,7 @@
     if (form.method !== "post") return;
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "yes";
+    keep(form);
     for (const button of form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-disabled", "true");
   });
   addEventListener("pageshow", () => {
@@ -55,6 +56,30 @@
       for (const button of form.querySelectorAll("button[type=submit]")) button.removeAttribute("aria-disabled");
     }
   });
+
+  // What was typed into a question stays in this tab until its answer is there: after a no it is asked again, filled in.
+  const KEPT = "tollgram-typed";
+  const typedInto = (form) => [...form.elements].filter((field) => field.name && field.type !== "hidden" && field.type !== "password");
+  const keep = (form) => {
+    if (!form.closest("dialog")) return;
+    const fields = Object.fromEntries(typedInto(form).map((field) => [field.name, field.value]));
+    try { sessionStorage.setItem(KEPT, JSON.stringify({ action: form.getAttribute("action"), fields })); } catch { /* then it is not kept */ }
+  };
+  const askAgain = () => {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(KEPT));
+      sessionStorage.removeItem(KEPT);
+    } catch { /* nothing was kept */ }
+    const form = kept && [...document.querySelectorAll("dialog form")].find((one) => one.getAttribute("action") === kept.action);
+    if (!form || !document.querySelector(".notice.bad[data-once]")) return;
+    for (const field of typedInto(form)) if (field.name in kept.fields) field.value = kept.fields[field.name];
+    const no = document.querySelector(".notice.bad[data-once]").cloneNode(true);
+    form.querySelector("h2").after(no);
+    form.closest("dialog").addEventListener("close", () => no.remove(), { once: true });
+    form.closest("dialog").showModal();
+  };
+  askAgain();
 
   // What became of an act is told once: loading the page again does not tell it again.
   if (document.querySelector("[data-once]")) {
