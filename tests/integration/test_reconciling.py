@@ -129,6 +129,7 @@ def test_a_provider_that_is_away_is_told_and_the_other_is_compared_all_the_same(
     assert ran.returncode == 1
     assert "stripe: could not be read" in ran.stderr
     assert "stars:main: 0 entries read" in ran.stdout
+    assert ran.stdout.endswith("What was found in the others is settled.\n")
 
 
 def test_nonsense_for_a_day_is_refused(shop: Service) -> None:

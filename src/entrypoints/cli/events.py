@@ -113,7 +113,8 @@ def replay(name: str, *, after: int, until: int, as_json: bool) -> int:
     if as_json:
         show_json({"endpoint": endpoint.id, "address": shown(endpoint), "events": again})
         return WORKED
-    say(f"{again} events will be pushed again to {shown(endpoint)}, each under the same webhook-id as before.")
+    events = "1 event" if again == 1 else f"{again} events"
+    say(f"{events} will be pushed again to {shown(endpoint)}, each under the same webhook-id as before.")
     return WORKED
 
 

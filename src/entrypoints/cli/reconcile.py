@@ -56,11 +56,17 @@ def reconciled(*, since: str | None, dry_run: bool, quiet: bool) -> tuple[int, d
         waiting = 0 if dry_run else _settle(container, quiet=quiet)
     if waiting and not quiet:
         tell(
-            f"{waiting} reports wait still, or were given up.",
-            "The service goes on with those that wait; the log says what stands in the way.",
+            "1 report waits still, or was given up."
+            if waiting == 1
+            else f"{waiting} reports wait still, or were given up.",
+            "The service goes on with what waits; the log says what stands in the way.",
         )
     elif not dry_run and not quiet:
-        say("Everything found is settled.")
+        unread = sum("error" in ledger for ledger in told.values())
+        if not unread:
+            say("Everything found is settled.")
+        elif unread < len(told):
+            say("What was found in the others is settled.")
     return FAILED if unwell or waiting else WORKED, {"ledgers": told, "waiting": waiting}
 
 
