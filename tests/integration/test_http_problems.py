@@ -13,6 +13,7 @@ import pytest
 
 import entrypoints.http.webhook  # noqa: F401 so that every refusal there is, is known
 from domain.errors import Refusal
+from entrypoints.http.connection import LONGEST_HEAD
 from entrypoints.http.problems import STATUS
 from tests.integration.buying import SEND_INVOICE, buy, newcomer, rows
 from tests.integration.sandbox_server import Json, SandboxServer
@@ -310,15 +311,44 @@ def test_every_answer_bears_a_request_id_and_a_callers_own_is_kept_where_it_is_h
     ],
 )
 def test_what_is_no_http_is_an_invalid_request_too(service: Service, request_text: str) -> None:
+    answer = answered_and_closed(service, f"{request_text}\r\nHost: x\r\n\r\n12345".encode("latin-1"))
+
+    assert_problem(answer, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"X: " + b"x" * LONGEST_HEAD + b"\r\n\r\n", id="one long header"),
+        pytest.param(b"X: yyyyy\r\n" * (LONGEST_HEAD // 6) + b"\r\n", id="many short ones"),
+        pytest.param(b"X: " + b"x" * LONGEST_HEAD, id="one without end"),
+    ],
+)
+def test_a_head_that_is_longer_than_anybody_needs_is_too_large(service: Service, head: bytes) -> None:
+    answer = answered_and_closed(service, b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + head)
+
+    assert_problem(answer, "too_large")
+
+
+def test_an_address_without_end_is_too_large(service: Service) -> None:
+    assert_problem(answered_and_closed(service, b"GET /" + b"x" * LONGEST_HEAD), "too_large")
+
+
+def test_a_long_head_is_read_also_before_a_long_body(service: Service) -> None:
+    answer = LOOPBACK.post(service.webhook, headers={"X": "x" * (LONGEST_HEAD - 1000)}, content=b"x" * 500_000)
+
+    assert_problem(answer, "unauthenticated")
+
+
+def answered_and_closed(service: Service, request: bytes) -> httpx.Response:
     with closing(socket.create_connection(("127.0.0.1", service.port), timeout=10)) as line:
-        line.sendall(f"{request_text}\r\nHost: x\r\n\r\n12345".encode("latin-1"))
+        line.sendall(request)
         with closing(HTTPResponse(line)) as came:
             came.begin()
             answer = httpx.Response(came.status, headers=came.getheaders(), content=came.read())
         assert line.recv(1) == b""
-
-    assert_problem(answer, "invalid_request")
     assert answer.headers["Connection"] == "close"
+    return answer
 
 
 def test_a_webhook_that_can_not_commit_asks_telegram_to_send_it_again(

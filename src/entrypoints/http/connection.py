@@ -1,23 +1,54 @@
-"""A caller's connection, as uvicorn serves it. What is no HTTP is refused as every other bad request is."""
+"""A caller's connection, as uvicorn serves it. What is no HTTP is refused as every other bad request is, and so is a
+head without end, which uvicorn would collect for as long as it comes."""
 
-from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, Refusal, TooLarge
 from entrypoints.http.problems import Told
 from entrypoints.http.request_ids import HEADER, new_request_id
 
-NO_HTTP: Final = "This is no HTTP that can be read."
+LONGEST_HEAD: Final = 64 * 1024
+"""Bytes of method, address and headers. Proxies take less: nginx 32 KiB of headers, unless told otherwise."""
+NO_HTTP: Final = InvalidRequest("This is no HTTP that can be read.")
+TOO_LONG: Final = TooLarge(f"The head of this request is longer than {LONGEST_HEAD} bytes.")
 
 
 class Connection(HttpToolsProtocol):
     """uvicorn itself would answer in plain text, by an answer that bears no id."""
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._head_is_open = False
+        self._head = 0
+        """Bytes of it that have come, where it did not come in one piece."""
+        self._refusal: Refusal = NO_HTTP
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_is_open:
+            self._head += len(data)
+            if self._head > LONGEST_HEAD and not self.transport.is_closing():
+                self._refuse(TOO_LONG)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_is_open, self._head = True, 0
+
+    def on_headers_complete(self) -> None:
+        self._head_is_open = False
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > LONGEST_HEAD:
+            self._refusal = TOO_LONG
+            raise ValueError(TOO_LONG)  # so that nothing more of it is read
+        super().on_headers_complete()
+
     def send_400_response(self, msg: str) -> None:
         """`msg` is for the log, where it stands already."""
-        told = Told.of(InvalidRequest(NO_HTTP))
+        self._refuse(self._refusal)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        told = Told.of(refusal)
         headers = [
             *self.server_state.default_headers,
             *told.raw_headers(),
@@ -25,5 +56,5 @@ class Connection(HttpToolsProtocol):
             (b"connection", b"close"),
         ]
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[HTTPStatus.BAD_REQUEST], lines, told.body))
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[told.status], lines, told.body))
         self.transport.close()
