@@ -113,9 +113,11 @@ def _restored(stage: Stage, each: int, settings: Mapping[str, str]) -> Figures:
         early = bought(telegram, service, each)
         service.run("backup", KEPT)
         late = bought(telegram, service, each)
-        for charge in (*early[:2], *late[:2]):
+        given_back = (*early[:2], *late[:2])
+        for charge in given_back:
             telegram.refund(charge) if charge.startswith("stx") else telegram.stripe.refund(charge)
         quiet(telegram, service)
+        eventually(lambda: {_known(service)[charge][0] for charge in given_back} == {"refunded"})
         without = _known(service)
         open_before = _open(service, telegram)
         service.stop()
