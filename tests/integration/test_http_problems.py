@@ -340,6 +340,27 @@ def test_a_long_head_is_read_also_before_a_long_body(service: Service) -> None:
     assert_problem(answer, "unauthenticated")
 
 
+def test_headers_without_end_behind_a_body_are_not_collected(service: Service) -> None:
+    request = b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+
+    with closing(socket.create_connection(("127.0.0.1", service.port), timeout=10)) as line:
+        line.sendall(request)
+        with pytest.raises(ConnectionError):
+            line.sendall(b"X: yyyyy\r\n" * 10_000_000)
+
+
+def test_requests_that_come_many_at_once_are_no_long_head(service: Service) -> None:
+    one, many = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", 2 * LONGEST_HEAD // 40
+    with closing(socket.create_connection(("127.0.0.1", service.port), timeout=10)) as line:
+        line.sendall(one * many + one[:-2])
+        line.sendall(one[-2:])
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 OK") <= many:
+            more = line.recv(1 << 16)
+            assert more
+            answers += more
+
+
 def answered_and_closed(service: Service, request: bytes) -> httpx.Response:
     with closing(socket.create_connection(("127.0.0.1", service.port), timeout=10)) as line:
         line.sendall(request)
