@@ -77,9 +77,10 @@ class AnswerMessage:
             now = self.clock.now()
             if not tx.updates.first_seen(said.bot, said.update_id, now):
                 return
-            if not tx.outbox.crowded(said.bot, said.chat_id, by=MOST_UNANSWERED):
-                answer = self._answer(tx, said, now)
-                tx.outbox.add([Letter(bot=said.bot, chat_id=said.chat_id, language=said.language, message=answer)], now)
+            if tx.outbox.crowded(said.bot, said.chat_id, by=MOST_UNANSWERED):
+                return
+            answer = self._answer(tx, said, now)
+            tx.outbox.add([Letter(bot=said.bot, chat_id=said.chat_id, language=said.language, message=answer)], now)
         if said.command in COMMANDS:
             self.journal.record(CommandAnswered(name=said.command, user_id=said.user_id))
 

@@ -291,4 +291,6 @@ def test_who_talks_faster_than_telegram_takes_answers_is_not_answered_for_hours(
         say(service, message("help", update_id=number))
     say(service, message("help", user_id=BOB, chat_id=BOB, update_id=9999))
 
-    assert [kept.letter.chat_id for kept in service.state.outbox] == [ALICE] * MOST_UNANSWERED + [BOB]
+    answered = [ALICE] * MOST_UNANSWERED + [BOB]
+    assert [kept.letter.chat_id for kept in service.state.outbox] == answered
+    assert service.journal.events == [CommandAnswered(name="help", user_id=user) for user in answered]
