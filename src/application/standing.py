@@ -1,5 +1,6 @@
 """Following a charge after it was settled: refunds in part, and disputes that interrupt access."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -8,16 +9,16 @@ from application.feed import tell
 from application.messages import AccessRestored, AccessSuspended, Letter, Message, PartReturned, Price
 from application.ports.pages import Page
 from application.ports.surroundings import Clock, Ids, Journal
-from application.ports.trail import TrailEntry, TrailFilter
+from application.ports.trail import KeptEntry, TrailEntry, TrailFilter
 from application.ports.work import Transaction, UnitOfWork
 from application.refunds import concerned, end_access, reopen_access
 from domain.entitlement import Entitlement
 from domain.events import EntitlementRestored, EntitlementSuspended, Event, PaymentPartlyRefunded, RefundFailed
 from domain.ids import EntitlementId
 from domain.invoice import Invoice
-from domain.payment import ChargeStanding, Payment
+from domain.payment import ChargeStanding, Payment, PaymentStatus
 
-REFUND_FAILED: Final = "refund_failed"
+REFUND_CAME_BACK: Final = "refund_came_back"
 LOOKED_BACK: Final = 200
 """Lines about one charge among which it is looked for whether somebody was told."""
 
@@ -104,14 +105,20 @@ class FollowCharge:
         return restored, [(EntitlementRestored(entitlement=resumed, payment=restored), message)]
 
 
+def not_arrived(lines: Iterable[KeptEntry]) -> str | None:
+    """Why the buyer of a payment that was given back has not got it, where that was told."""
+    told = (kept.entry for kept in lines if kept.entry.kind == REFUND_CAME_BACK)
+    return next((entry.note for entry in told if entry.decision == PaymentStatus.REFUNDED), None)
+
+
 def _told_of_failure(tx: Transaction, payment: Payment, standing: ChargeStanding, now: datetime) -> list[Event]:
     """Once for each number of them, however often that is told."""
     refunds = "a refund" if standing.refunds_failed == 1 else f"{standing.refunds_failed} refunds"
     problem = f"the buyer's bank did not take {refunds} that had been made; the money is yours again"
     known = tx.trail.found(TrailFilter(charge_id=payment.charge.charge_id), Page(limit=LOOKED_BACK)).items
-    if any((kept.entry.kind, kept.entry.note) == (REFUND_FAILED, problem) for kept in known):
+    if any((kept.entry.kind, kept.entry.note) == (REFUND_CAME_BACK, problem) for kept in known):
         return []
-    tx.trail.add([TrailEntry.of_payment(REFUND_FAILED, payment, now, note=problem)])
+    tx.trail.add([TrailEntry.of_payment(REFUND_CAME_BACK, payment, now, note=problem)])
     return [RefundFailed(payment=payment, problem=problem)]
 
 

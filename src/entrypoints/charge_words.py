@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from application.charge_story import ChargeStory
+from application.standing import not_arrived
 from domain.entitlement import Entitlement
 from domain.invoice import Invoice
-from domain.money import Money
+from domain.money import STARS, Money
 from domain.payment import Payment, PaymentStatus
 from entrypoints.trail_words import BECAUSE
 
@@ -44,13 +45,14 @@ def what_to_do(story: ChargeStory) -> str:
             )
         case PaymentStatus.REFUND_PENDING:
             return "The service goes on asking the provider: look again in a few minutes."
-        case PaymentStatus.REFUNDED if came_back := _came_back(story):
+        case PaymentStatus.REFUNDED if problem := not_arrived(story.trail):
             return (
-                f"See to it: {came_back}. Pay it to the buyer in another way,\n"
+                f"See to it: {problem}. Pay it to the buyer in another way,\n"
                 f"  or give: tollgram grant {payment.charge.payer} {payment.plan_code or 'PLAN'} --reason WHY"
             )
         case PaymentStatus.REFUNDED:
-            return f"{NOTHING} The money is back where it came from; banks may take days to show it."
+            late = "" if payment.charge.paid.currency == STARS else "; banks may take days to show it"
+            return f"{NOTHING} The money is back where it came from{late}."
     if payment.suspended:
         return "Answer the dispute in Stripe's dashboard. Once it is won, what was left goes on by itself."
     if span and span.open(story.at):
@@ -123,12 +125,6 @@ def _ordered(story: ChargeStory) -> str:
     if order is None:
         return "as was ordered"
     return f"ordered by {order.actor or 'Tollgram'} at {_time(order.at)}"
-
-
-def _came_back(story: ChargeStory) -> str | None:
-    """Why what was given back has not arrived, where somebody was told so."""
-    told = (kept.entry for kept in story.trail if kept.entry.kind == "refund_failed")
-    return next((entry.note for entry in told if entry.decision == PaymentStatus.REFUNDED), None)
 
 
 def _because(payment: Payment) -> str:

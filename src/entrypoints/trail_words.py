@@ -35,6 +35,7 @@ _KINDS = {
     "refund_conflict": "a refund was reported with other facts, which was not believed",
     "refund_ordered": "refund ordered",
     "refund_failed": "refund refused by the provider",
+    "refund_came_back": "a refund has not arrived",
     "payment_held": "held back",
     "payment_released": "granted again: the provider knows of it after all",
     "entitlement_granted": "given by hand",

@@ -167,6 +167,17 @@ def test_only_what_goes_back_to_a_bank_takes_days_to_be_seen() -> None:
     assert explain(money_back, str.upper).advice.endswith("It can take days until a bank shows it.")
 
 
+def test_of_what_went_back_and_has_not_arrived_somebody_has_to_see_to_it() -> None:
+    problem = "the buyer's bank did not take a refund that had been made; the money is yours again"
+    back = {"status": PaymentStatus.REFUNDED}
+    whole, part = (entry("refund_came_back", decision=stood, note=problem) for stood in ("refunded", "granted"))
+
+    assert explain(told(of=back, lines=[whole, part]), str.upper).advice == (
+        f"See to it: {problem}. Pay it to the buyer in another way, or grant the plan by hand."
+    )
+    assert explain(told(of=back, lines=[part]), str.upper).advice == "Nothing needs to be done."
+
+
 def test_what_a_refund_does_is_told_before_it_is_done() -> None:
     assert "Gold ends when it has confirmed. This can't be undone." in consequence(payment(), "Gold")
     assert "ends" not in consequence(payment(status=PaymentStatus.QUARANTINED), "Gold")
@@ -201,6 +212,8 @@ def test_every_line_of_the_past_is_told_in_words() -> None:
     assert line("charge_standing", decision="suspended", **ours, **charged).text == "suspended"
     ordered = line("refund_ordered", actor="console:ada", note="a mistake", **charged)
     assert (ordered.text, ordered.by, ordered.note) == ("1,250 ⭐", "ada", "a mistake")
+    back = line("refund_came_back", note="no such account", **charged)
+    assert (back.title, back.text) == ("A refund has not arrived; a person must see to it", "")
     unknown = line("successful_payment", decision="granted", charge_id=ChargeId("never heard of"))
     assert (unknown.title, unknown.payment_id) == ("Paid", None)
     assert line("something_new").title == "Something new"

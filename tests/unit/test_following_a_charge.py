@@ -190,8 +190,8 @@ def test_a_refund_that_the_bank_sends_back_is_told_to_a_person_once_and_undoes_n
     problem = "the buyer's bank did not take a refund that had been made; the money is yours again"
     assert service.journal.events[told:] == [RefundFailed(payment=before, problem=problem)]
     assert kept(service) == before
-    assert (service.state.trail[-1].kind, service.state.trail[-1].note) == ("refund_failed", problem)
-    assert [entry.kind for entry in service.state.trail].count("refund_failed") == 1
+    assert (service.state.trail[-1].kind, service.state.trail[-1].note) == ("refund_came_back", problem)
+    assert [entry.kind for entry in service.state.trail].count("refund_came_back") == 1
 
 
 def test_each_further_one_is_told_too() -> None:

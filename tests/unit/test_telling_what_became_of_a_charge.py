@@ -186,7 +186,16 @@ def test_what_went_back_says_what_it_had_opened(service: Service, end: str) -> N
 
     assert sentence(service).startswith("Given back: ")
     assert sentence(service).endswith(f"; {end}.")
-    assert what_to_do(story_of(service)).startswith("Nothing is to be done.")
+    assert what_to_do(story_of(service)) == "Nothing is to be done. The money is back where it came from."
+
+
+def test_only_what_goes_back_to_a_bank_takes_days_to_be_seen() -> None:
+    service = Service()
+    service.keep(stripe_invoice())
+    service.settle(stripe_charge())
+    service.refund(refund(stripe_charge()))
+
+    assert what_to_do(story_of(service, "pi_1")).endswith("came from; banks may take days to show it.")
 
 
 def test_what_went_back_and_could_not_be_paid_out_is_to_be_seen_to() -> None:
@@ -296,6 +305,10 @@ def test_every_reason_has_its_words() -> None:
         (
             {"kind": "charge_standing", "decision": "suspended"},
             "the provider tells of a dispute or a partial refund: suspended",
+        ),
+        (
+            {"kind": "refund_came_back", "decision": "refunded", "note": "no such account"},
+            "a refund has not arrived: no such account",
         ),
         (
             {"kind": "payment_resolved", "decision": "granted", "actor": "olga", "note": "kind"},

@@ -16,10 +16,10 @@ from domain.payment import Payment
 class TrailEntry:
     """One line of the audit trail. `kind` is one of `invoice_issued`, `pre_checkout`, `successful_payment`,
     `refunded_payment`, `charge_standing`, `charge_conflict`, `invoice_cancelled`, `refund_asked`, `refund_approved`,
-    `refund_declined`, `refund_ordered`, `refund_failed`, `payment_resolved`, `payment_held`, `payment_released`,
-    `refund_conflict`, `entitlement_granted`, `entitlement_revoked` (both by hand, with the `entitlement_id`),
-    `endpoint_enabled`, `events_replayed` (both without a bot); `message` the provider's own bytes, `actor` and `note`
-    who decided and why."""
+    `refund_declined`, `refund_ordered`, `refund_failed`, `refund_came_back`, `payment_resolved`, `payment_held`,
+    `payment_released`, `refund_conflict`, `entitlement_granted`, `entitlement_revoked` (both by hand, with the
+    `entitlement_id`), `endpoint_enabled`, `events_replayed` (both without a bot); `message` the provider's own bytes,
+    `actor` and `note` who decided and why."""
 
     kind: str
     bot: BotName

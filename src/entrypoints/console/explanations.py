@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from application.histories import PaymentHistory
+from application.standing import not_arrived
 from domain.entitlement import Entitlement
 from domain.invoice import Objection
 from domain.money import STARS, Money
@@ -66,11 +67,14 @@ def explain(told: PaymentHistory, title: Callable[[str], str]) -> Explanation:
                 advice="Nothing needs to be done. What it opened ends when the refund is confirmed.",
             )
     at = f" on {exact(payment.refunded_at)}" if payment.refunded_at else ""
+    advice = f"Nothing needs to be done.{_SHOWN_LATE if payment.charge.paid.currency != STARS else ''}"
+    if problem := not_arrived(told.lines):
+        advice = f"See to it: {problem}. Pay it to the buyer in another way, or grant the plan by hand."
     return Explanation(
         state=payment.status,
         sentence=f"Given back{at}{_because(told)} {_sum(payment.charge.paid)} went back to "
         f"{_payer(payment)}, and nothing is open for it.",
-        advice=f"Nothing needs to be done.{_SHOWN_LATE if payment.charge.paid.currency != STARS else ''}",
+        advice=advice,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from application.books import LetterShown
 from application.histories import Moment
 from application.ports.trail import TrailEntry
+from application.standing import REFUND_CAME_BACK
 from domain.entitlement import Entitlement
 from domain.ids import ChargeId, InvoiceId, PaymentId
 from domain.invoice import Invoice
@@ -29,6 +30,7 @@ _TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "refund_declined": ("plain", "Refund declined"),
     "refund_ordered": ("waits", "Refund ordered"),
     "refund_failed": ("bad", "The provider refuses the refund; a person must see to it"),
+    REFUND_CAME_BACK: ("bad", "A refund has not arrived; a person must see to it"),
     "payment_resolved": ("good", "Granted out of quarantine"),
     "payment_held": ("waits", "Held: the provider's ledger does not have it"),
     "payment_released": ("good", "Released: the provider's ledger has it after all"),
@@ -103,6 +105,8 @@ def _told(entry: TrailEntry, invoice: Invoice | None, payment: Payment | None) -
         return _DECIDED.get(entry.decision or "", tone), f"Paid {payment.charge.paid}", text
     if payment and entry.kind == "refunded_payment":
         return tone, f"Given back {payment.charge.paid}", ""
+    if entry.kind == REFUND_CAME_BACK:  # how much of it is not told either
+        return tone, title, ""
     if payment and entry.kind.startswith("refund_"):
         return tone, title, str(payment.charge.paid)
     return tone, title, reason or offer
