@@ -132,8 +132,10 @@ class Payment:
         return replace(self, amount_refunded=max(self.amount_refunded, standing.amount_refunded), disputes=disputes)
 
     def came_back(self, standing: "ChargeStanding") -> bool:
-        """Whether money that we took for given back is the provider's again, since nobody could be paid with it."""
-        return standing.refunds_failed > 0 and standing.amount_refunded < self.amount_refunded
+        """Whether money that we took for given back is the provider's again, since nobody could be paid with it. What
+        a lost dispute took away is no refund, and with the buyer."""
+        lost = DisputeState.LOST in self.told(standing).disputes.values()
+        return standing.refunds_failed > 0 and standing.amount_refunded < self.amount_refunded and not lost
 
     @property
     def in_dispute(self) -> bool:

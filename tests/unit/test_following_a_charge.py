@@ -227,6 +227,18 @@ def test_nobody_is_told_of_a_refund_that_failed(before: list[int], given_back: i
     assert not any(isinstance(event, RefundFailed) for event in service.journal.events)
 
 
+@pytest.mark.parametrize("told", [DisputeState.WITHDRAWN, DisputeState.LOST], ids=["asked for before", "or after"])
+def test_nobody_is_told_to_pay_a_buyer_who_has_the_money_by_a_lost_dispute(told: DisputeState) -> None:
+    """A dispute makes Stripe fail the refunds that are on their way (`charge_for_pending_refund_disputed`)."""
+    service = sold()
+    dispute(service, DisputeState.LOST)
+    service.refund(refund(paid()))
+
+    service.follow(standing(disputes={"dp_1": told}, refunds_failed=1))
+
+    assert not any(isinstance(event, RefundFailed) for event in service.journal.events)
+
+
 # A dispute ------------------------------------------------------------------------------------------------------------
 
 
