@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.telegram.calls import Bot, Call
 from adapters.telegram.star_ledger import BotApiStarLedger
 from application.ports.inbox import KeptReport
 from application.reconciliation import ReconcileStars
-from domain.errors import ProviderUnavailable
+from domain.errors import ProviderUnavailable, Unavailable
 from domain.ids import BotName
 from entrypoints.reconciler import Reconciler
 from tests.builders import ALICE, MAIN, SECOND_BOT, SIGNER, Service, charge, invoice
@@ -75,8 +76,10 @@ class BrokenBot(TellingBot):
     def __init__(self, fault: Exception) -> None:
         super().__init__([])
         self.fault = fault
+        self.asked = 0
 
     def call(self, call: Call) -> Any:
+        self.asked += 1
         raise self.fault
 
 
@@ -89,14 +92,35 @@ def test_a_ledger_keeps_nobody_from_the_next_one(fault: Exception) -> None:
     service.keep(invoice())
     look = reconciler(service, {SECOND_BOT: BrokenBot(fault), MAIN: TellingBot([line()])})
 
-    if isinstance(fault, ProviderUnavailable):
+    with capture_logs() as said:
         look()
-    else:
-        with pytest.raises(type(fault)):
-            look()
 
+    assert [(one["event"], one["ledger"]) for one in said] == [("ledger.not_read", f"stars:{SECOND_BOT}")]
     assert [kept.report.bot for kept in kept_reports(service)] == [MAIN]
     assert service.state.ledger_marks["stars:main"].whole_read_at == service.clock.now()
+
+
+def test_a_ledger_that_can_not_be_read_is_asked_again_in_a_minute_and_not_before() -> None:
+    service = Service()
+    service.keep(invoice())
+    bot = BrokenBot(ProviderUnavailable("away"))
+    look = reconciler(service, {MAIN: bot})
+    asked = []
+
+    for wait in (timedelta(0), timedelta(seconds=59), timedelta(seconds=1), timedelta(seconds=1)):
+        service.clock.pass_by(wait)
+        with capture_logs():
+            look()
+        asked.append(bot.asked)
+
+    assert asked == [1, 1, 2, 2]
+
+
+def test_a_database_that_is_away_is_told_to_whoever_looks() -> None:
+    look = reconciler(Service(), {MAIN: BrokenBot(Unavailable("away"))})
+
+    with pytest.raises(Unavailable):
+        look()
 
 
 def kept_reports(service: Service) -> list[KeptReport]:
