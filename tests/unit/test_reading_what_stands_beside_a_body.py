@@ -19,7 +19,7 @@ from tests.memory import FixedClock
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
-ID_WANTED = "charge_id must have 1 to 255 characters, none of them NUL."
+ID_WANTED = "charge_id must have 1 to 256 characters, none of them NUL."
 
 
 def request_with(*headers: tuple[str, str]) -> Request[Any, Any, Any]:
@@ -31,7 +31,7 @@ def test_what_is_well_is_read() -> None:
     assert bounded("7", 50, 1, 200, "limit") == 7
     assert flag("true", "explain") is True
     assert choice("refund_pending", PaymentStatus, "status") is PaymentStatus.REFUND_PENDING
-    assert id_asked("x" * 255, "charge_id") == "x" * 255
+    assert id_asked("x" * 256, "charge_id") == "x" * 256
     assert moment_asked("2026-11-22T14:00:00+02:00", "since") == NOW
     assert moment_asked("2026-11-22T14:00:00 02:00", "since") == NOW, "as a query makes it of a plus"
     assert idempotency_key(request_with(("Idempotency-Key", "~" * 255))) == "~" * 255
@@ -58,7 +58,7 @@ def test_what_is_not_there_is_not_asked_for() -> None:
             "method must be stars, telegram or stripe.",
             id="a word that there is not",
         ),
-        pytest.param(lambda: id_asked("x" * 256, "charge_id"), ID_WANTED, id="a long id"),
+        pytest.param(lambda: id_asked("x" * 257, "charge_id"), ID_WANTED, id="a long id"),
         pytest.param(lambda: id_asked("", "charge_id"), ID_WANTED, id="no id"),
         pytest.param(lambda: id_asked("a\0b", "charge_id"), ID_WANTED, id="a NUL in an id"),
         *(

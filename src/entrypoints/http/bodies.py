@@ -21,7 +21,8 @@ MAX_BODY_BYTES = 64 << 10
 MAX_LONG_BODY_BYTES = 1 << 20
 LONGEST_NAME_TOLD = 64
 LONGEST_DETAIL_TOLD = 256
-LONGEST_ID = 255
+LONGEST_ID = 256
+"""As long as a charge id of Telegram may be."""
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -107,7 +107,7 @@ _PAGING: Mapping[str, Mapping[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
     "cursor": {"type": "string"},
 }
-_ID = {"type": "string", "minLength": 1, "maxLength": 255}
+_ID = {"type": "string", "minLength": 1, "maxLength": 256}
 _WHOSE: Mapping[str, Mapping[str, Any]] = {"user_id": _USER_ID, "charge_id": _ID}
 _MOMENT = {"type": "string", "format": "date-time"}
 _KEY = {"Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,255}$"}}
