@@ -143,7 +143,7 @@ class WebhookReceiver:
                 time.sleep(reply.after_s)
                 content = json.dumps(reply.body if reply.body is not None else {}).encode()
                 self.send_response(reply.status)
-                for name, value in reply.headers.items():
+                for name, value in ({"Content-Type": "application/json"} | dict(reply.headers)).items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

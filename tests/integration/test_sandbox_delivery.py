@@ -214,6 +214,15 @@ def test_a_call_in_the_answer_is_executed_but_not_one_that_asks_or_moves_the_web
     assert telegram.last_text(ADA) == "said in the answer"
 
 
+def test_an_answer_that_does_not_say_it_is_json_is_no_call(telegram: SandboxServer, receiver: WebhookReceiver) -> None:
+    body = {"method": "sendMessage", "chat_id": ADA, "text": "said in the answer"}
+    receiver.answer = lambda update: Reply(body=body, headers={"Content-Type": "text/plain"})
+    telegram.say(ADA, "hello")
+    telegram.wait_idle()
+    assert telegram.updates()[0]["state"] == "delivered"
+    assert telegram.calls(via="reply") == []
+
+
 @pytest.mark.parametrize("concurrent", [False, True])
 def test_an_update_is_delivered_again_on_demand(
     telegram: SandboxServer, receiver: WebhookReceiver, concurrent: bool

@@ -23,6 +23,8 @@ LONGEST_RETRY_AFTER_S = 3600
 RESEND_S = 60
 LONGEST_BODY_KEPT = 4096
 NEVER_EXECUTED = ("setwebhook", "deletewebhook", "close", "logout")
+JSON = "application/json"
+"""Without it the body of an answer is not looked at. Source: HttpReader.cpp in tdlib/td."""
 
 Execute = Callable[[dict[str, Any]], None]
 
@@ -242,10 +244,11 @@ class Courier:
             attempt.error = f"Wrong response from the webhook: {response.status_code}{reason}"
             attempt.retry_after = _header_seconds(response.headers.get("Retry-After", ""))
             return
-        self._execute_reply(response.content)
+        if JSON in response.headers.get("Content-Type", "").lower():
+            self._execute_reply(response.content)
 
     def _execute_reply(self, body: bytes) -> None:
-        """A 2xx body may be one call. It is executed, and nobody learns its result."""
+        """A 2xx body of JSON may be one call. It is executed, and nobody learns its result."""
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             call = msgspec.json.decode(body)
             if not isinstance(call, dict) or not isinstance(call.get("method"), str):
