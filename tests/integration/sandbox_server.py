@@ -624,7 +624,7 @@ class SandboxServer:
         self._send("POST", "/reset", {})
 
     def set_webhook(self, url: str, *, secret: str = "a-secret", token: str = BOT_TOKEN, **more: Any) -> None:
-        """As the bot itself would; whatever waits is delivered at once."""
+        """As the bot itself would; whatever waits is delivered at once, unless nothing is changed by it."""
         answer = self.call("setWebhook", {"url": url, "secret_token": secret, **more}, token=token)
         if not answer["ok"]:
             raise SandboxError(answer["description"])

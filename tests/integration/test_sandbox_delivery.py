@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -44,6 +44,13 @@ class FailFirst:
         with self.lock:
             self.left -= 1
             return self.reply if self.left >= 0 else Reply()
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def texts(receiver: WebhookReceiver) -> list[str]:
@@ -175,6 +182,34 @@ def test_kinds_left_out_of_allowed_updates_are_gone(telegram: SandboxServer, rec
     telegram.set_webhook(receiver.url, allowed_updates=["message"])
     telegram.wait_idle()
     assert receiver.received == []
+
+
+def test_the_kinds_that_were_asked_for_outlive_the_webhook(telegram: SandboxServer, receiver: WebhookReceiver) -> None:
+    telegram.set_webhook(receiver.url, allowed_updates=["callback_query"])
+    telegram.call("deleteWebhook")
+    assert telegram.call("getWebhookInfo")["result"]["allowed_updates"] == ["callback_query"]
+    assert telegram.say(ADA, "hello")["update_id"] is None
+    telegram.set_webhook(receiver.url)
+    assert telegram.say(ADA, "hello")["update_id"] is None
+
+
+def test_to_set_the_same_webhook_again_changes_nothing_but_the_kinds(
+    telegram: SandboxServer, receiver: WebhookReceiver
+) -> None:
+    receiver.answer = lambda update: Reply(status=503, headers={"Retry-After": "3600"})
+    telegram.say(ADA, "hello")
+    until(lambda: "last_error_date" in telegram.call("getWebhookInfo")["result"])
+    telegram.set_webhook(receiver.url, allowed_updates=["message"])
+    time.sleep(0.1)
+    info = telegram.call("getWebhookInfo")["result"]
+    assert texts(receiver) == ["hello"]
+    assert info["last_error_message"] == "Wrong response from the webhook: 503 Service Unavailable"
+    assert info["allowed_updates"] == ["message"]
+    receiver.answer = lambda update: Reply()
+    telegram.set_webhook(receiver.url, secret="another")
+    telegram.wait_idle()
+    assert texts(receiver) == ["hello"] * 2
+    assert "last_error_date" not in telegram.call("getWebhookInfo")["result"]
 
 
 def test_the_webhooks_last_error_is_told(telegram: SandboxServer, receiver: WebhookReceiver) -> None:

@@ -34,7 +34,6 @@ class Webhook:
     url: str
     secret_token: str = ""
     max_connections: int = 40
-    allowed_updates: tuple[str, ...] = ()
     last_error_at: int | None = None
     last_error: str = ""
 
@@ -67,6 +66,8 @@ class Courier:
         self.changed = changed
         self.execute = execute
         self.webhook: Webhook | None = None
+        self.allowed_updates: tuple[str, ...] = ()
+        """The bot's own, with and without a webhook; empty for the default kinds."""
         self.in_flight = 0
         self._places: dict[tuple[str, int], _Place] = {}
         self._connections = asyncio.Semaphore(1)

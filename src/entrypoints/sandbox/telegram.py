@@ -211,7 +211,7 @@ class Telegram:
     def tell_bot(self, bot: Bot, kind: str, content: Json, *, date: float | None = None) -> Update | None:
         """Queues an update. None where the bot has not asked for this kind: then it is gone."""
         courier = self.couriers[bot.id]
-        allowed = courier.webhook.allowed_updates if courier.webhook is not None else ()
+        allowed = courier.allowed_updates if bot.id not in self.posts else ()
         if (kind not in allowed) if allowed else (kind in ONLY_WHEN_ASKED_FOR):
             return None
         update_id = self.update_ids[bot.id].next()

@@ -1,4 +1,7 @@
-"""Where updates are sent."""
+"""Where updates are sent.
+
+Source: Client::process_set_webhook_query in tdlib/telegram-bot-api.
+"""
 
 import ipaddress
 import re
@@ -28,21 +31,20 @@ def set_webhook(checkout: Checkout, bot: Bot, arguments: Arguments) -> bool:
         raise bad_request(
             "secret token contains unallowed characters" if len(secret) <= 256 else "secret token is too long"
         )
-    allowed = _allowed_updates(arguments)
-    if allowed is None:  # not given: the former list stays
-        allowed = courier.webhook.allowed_updates if courier.webhook is not None else ()
-    if arguments.flag("drop_pending_updates"):
+    connections = arguments.integer("max_connections", DEFAULT_CONNECTIONS, at_least=1, at_most=MOST_CONNECTIONS)
+    allowed, drop = _allowed_updates(arguments), arguments.flag("drop_pending_updates")
+    if allowed is not None:  # not given: the bot's former list stays
+        courier.allowed_updates = allowed
+    if drop:
         courier.drop_pending()
-    courier.set_webhook(
-        Webhook(
-            url=url,
-            secret_token=secret,
-            max_connections=arguments.integer(
-                "max_connections", DEFAULT_CONNECTIONS, at_least=1, at_most=MOST_CONNECTIONS
-            ),
-            allowed_updates=allowed,
-        )
-    )
+    before = courier.webhook
+    if (
+        drop
+        or before is None
+        or (before.url, before.secret_token, before.max_connections) != (url, secret, connections)
+    ):
+        # "Webhook is already set" otherwise: what waits goes on waiting, and the last error stays.
+        courier.set_webhook(Webhook(url=url, secret_token=secret, max_connections=connections))
     checkout.telegram.stream.tell("webhook", get_webhook_info(checkout, bot, arguments) | {"bot_id": bot.id})
     return True
 
@@ -66,11 +68,11 @@ def get_webhook_info(checkout: Checkout, bot: Bot, arguments: Arguments) -> Json
     }
     if webhook is not None:
         info["max_connections"] = webhook.max_connections
-        if webhook.allowed_updates:
-            info["allowed_updates"] = list(webhook.allowed_updates)
         if webhook.last_error_at is not None:
             info["last_error_date"] = webhook.last_error_at
             info["last_error_message"] = webhook.last_error
+    if courier.allowed_updates:
+        info["allowed_updates"] = list(courier.allowed_updates)
     return info
 
 
