@@ -212,6 +212,26 @@ def test_to_set_the_same_webhook_again_changes_nothing_but_the_kinds(
     assert "last_error_date" not in telegram.call("getWebhookInfo")["result"]
 
 
+def test_who_answers_nothing_but_410_for_23_hours_has_no_webhook_any_more(receiver: WebhookReceiver) -> None:
+    statuses = {"gone": 410, "away": 503}
+    receiver.answer = lambda update: Reply(status=statuses[update["message"]["text"]])
+    hours_s = 3600 * 1e-5
+    with SandboxServer(time_scale=1e-5, quiet_s=0.02) as telegram:
+        telegram.set_webhook(receiver.url)
+        began = time.monotonic()
+        while time.monotonic() - began < 30 * hours_s:
+            telegram.say(ADA, "gone")
+            telegram.say(BOB, "away")
+            time.sleep(hours_s)
+        assert telegram.call("getWebhookInfo")["result"]["url"] == receiver.url
+        began = time.monotonic()
+        until(lambda: telegram.say(ADA, "gone") and not telegram.call("getWebhookInfo")["result"]["url"])
+        assert time.monotonic() - began > 20 * hours_s
+        info = telegram.call("getWebhookInfo")["result"]
+        assert info["pending_update_count"] > 0
+        assert "last_error_date" not in info
+
+
 def test_the_webhooks_last_error_is_told(telegram: SandboxServer, receiver: WebhookReceiver) -> None:
     receiver.answer = FailFirst(1, Reply(status=500))
     telegram.say(ADA, "hello")

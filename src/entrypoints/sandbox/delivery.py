@@ -25,6 +25,9 @@ LONGEST_BODY_KEPT = 4096
 NEVER_EXECUTED = ("setwebhook", "deletewebhook", "close", "logout")
 JSON = "application/json"
 """Without it the body of an answer is not looked at. Source: HttpReader.cpp in tdlib/td."""
+GONE = 410
+GONE_S = 23 * 3600.0
+"""After so long of nothing but 410 a bot has no webhook any more."""
 
 Execute = Callable[[dict[str, Any]], None]
 
@@ -36,6 +39,8 @@ class Webhook:
     max_connections: int = 40
     last_error_at: int | None = None
     last_error: str = ""
+    gone_since: float | None = None
+    """When the first 410 of an unbroken row came."""
 
 
 @dataclass(slots=True)
@@ -152,6 +157,7 @@ class Courier:
             attempt = await self._deliver_once(update)
             if attempt.succeeded:
                 return self._end(update, "delivered")
+            self._leave_what_is_gone()
             wait_s = float(attempt.retry_after)
             if wait_s == 0 and failures > 0:
                 longest_s = random.uniform(RESEND_S, 2 * RESEND_S)  # noqa: S311 (spreads load, guards nothing)
@@ -164,6 +170,12 @@ class Courier:
             update.next_attempt_at = now() + wait_s
             self.changed(update)
             await asyncio.sleep(wait_s)
+
+    def _leave_what_is_gone(self) -> None:
+        """What waits then waits on, until there is a webhook again: this ends whoever works on a queue, callers too."""
+        gone_since = self.webhook.gone_since if self.webhook is not None else None
+        if gone_since is not None and now() > gone_since + GONE_S * self.options.time_scale:
+            self.set_webhook(None)
 
     def _end(self, update: Update, state: str) -> None:
         update.state = state
@@ -240,6 +252,7 @@ class Courier:
         if self.weather.at(self.bot_id).strike("lose_answers"):
             attempt.error = "Read timeout expired"
             return
+        webhook.gone_since = (webhook.gone_since or now()) if response.status_code == GONE else None
         if not response.is_success:
             reason = f" {response.reason_phrase}" if response.reason_phrase else ""
             attempt.error = f"Wrong response from the webhook: {response.status_code}{reason}"
