@@ -392,6 +392,18 @@ def test_lists_come_newest_first_a_page_at_a_time(ours: Any) -> None:
         ours.customers.list({"starting_after": "cus_nobody"})
 
 
+def test_a_page_goes_on_from_what_is_no_longer_asked_for(telegram: SandboxServer, ours: Any) -> None:
+    oldest, between, newest = (ours.checkout.sessions.create(order()).id for _ in range(3))
+    page = ours.checkout.sessions.list({"status": "open", "limit": 1})
+    assert ([one.id for one in page.data], page.has_more) == ([newest], True)
+    telegram.stripe.pay(newest)
+    telegram.stripe.pay(oldest)
+    after = ours.checkout.sessions.list({"status": "open", "starting_after": newest})
+    assert ([one.id for one in after.data], after.has_more) == ([between], False)
+    before = ours.checkout.sessions.list({"status": "open", "ending_before": oldest})
+    assert [one.id for one in before.data] == [between]
+
+
 def test_expanding_what_is_no_object_is_refused(ours: Any) -> None:
     session = ours.checkout.sessions.create(order())
     with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):

@@ -27,21 +27,22 @@ def listed(
         raise Refused(f"This value must be {word}.", code="parameter_invalid_integer", param="limit")
     wanted = {name: value for name in filters if (value := parameters.text(name)) is not None}
     created = _created(parameters)
+    line = list(things)[::-1]
+    after, before = parameters.text("starting_after"), parameters.text("ending_before")
+    # Where a page begins is a place among all: what stands there need not be what is asked for, any more or ever.
+    if after is not None:
+        line = line[_position(line, after, "starting_after") + 1 :]
+    if before is not None:
+        line = line[: _position(line, before, "ending_before")]
     found = [
         thing
-        for thing in reversed(list(things))
+        for thing in line
         if all(thing.get(name) == value for name, value in wanted.items())
         and all(_holds(thing["created"], bound, value) for bound, value in created.items())
     ]
-    after, before = parameters.text("starting_after"), parameters.text("ending_before")
-    if after is not None:
-        found = found[_position(found, after, "starting_after") + 1 :]
-    if before is not None:
-        found = found[: _position(found, before, "ending_before")]
-        size = limit or PAGE
-        return {"object": "list", "data": found[-size:], "has_more": len(found) > size, "url": url}
     size = limit or PAGE
-    return {"object": "list", "data": found[:size], "has_more": len(found) > size, "url": url}
+    page = found[-size:] if before is not None else found[:size]
+    return {"object": "list", "data": page, "has_more": len(found) > size, "url": url}
 
 
 def _created(parameters: Parameters) -> dict[str, int]:
@@ -64,8 +65,8 @@ def _holds(created: int, bound: str, value: int) -> bool:
     }[bound]
 
 
-def _position(found: list[Json], identifier: str, param: str) -> int:
-    for position, thing in enumerate(found):
+def _position(line: list[Json], identifier: str, param: str) -> int:
+    for position, thing in enumerate(line):
         if thing["id"] == identifier:
             return position
     raise Refused(f"No such object: '{identifier}'", code="resource_missing", param=param)
