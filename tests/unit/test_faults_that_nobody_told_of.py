@@ -6,11 +6,12 @@ from typing import Any, cast
 
 import pytest
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
-from structlog.testing import capture_logs
 
 from domain.errors import Forbidden
+from entrypoints.http import problems
 from entrypoints.http.last_resort import LastResort
 from entrypoints.http.request_ids import RequestIds
+from tests.log_lines import said_by
 
 SCOPE = cast("HTTPScope", {"type": "http", "method": "GET", "path": "/", "headers": []})
 BEGIN: Message = cast("Message", {"type": "http.response.start", "status": 200, "headers": []})
@@ -39,7 +40,7 @@ def answered(app: Breaking) -> list[Any]:
     async def receive() -> Any:
         raise AssertionError
 
-    with capture_logs():
+    with said_by(problems):
         asyncio.run(RequestIds(LastResort(app))(SCOPE, receive, send))
     return sent
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from adapters.telegram.calls import Bot, Call
 from adapters.telegram.star_ledger import BotApiStarLedger
@@ -14,8 +13,10 @@ from application.ports.inbox import KeptReport
 from application.reconciliation import ReconcileStars
 from domain.errors import ProviderUnavailable, Unavailable
 from domain.ids import BotName
+from entrypoints import reconciler as reconciling
 from entrypoints.reconciler import Reconciler
 from tests.builders import ALICE, MAIN, SECOND_BOT, SIGNER, Service, charge, invoice
+from tests.log_lines import said_by
 
 TOO_LARGE = [
     pytest.param({"date": 10**19}, id="a time beyond all clocks"),
@@ -92,7 +93,7 @@ def test_a_ledger_keeps_nobody_from_the_next_one(fault: Exception) -> None:
     service.keep(invoice())
     look = reconciler(service, {SECOND_BOT: BrokenBot(fault), MAIN: TellingBot([line()])})
 
-    with capture_logs() as said:
+    with said_by(reconciling) as said:
         look()
 
     assert [(one["event"], one["ledger"]) for one in said] == [("ledger.not_read", f"stars:{SECOND_BOT}")]
@@ -109,7 +110,7 @@ def test_a_ledger_that_can_not_be_read_is_asked_again_in_a_minute_and_not_before
 
     for wait in (timedelta(0), timedelta(seconds=59), timedelta(seconds=1), timedelta(seconds=1)):
         service.clock.pass_by(wait)
-        with capture_logs():
+        with said_by(reconciling):
             look()
         asked.append(bot.asked)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from application.messages import Letter, Welcome
 from application.outbox import DeliverOutbox
@@ -17,6 +16,7 @@ from domain.ids import UserId
 from entrypoints import relay as relaying
 from entrypoints.relay import CARRIERS, Relay
 from tests.builders import MAIN, Service
+from tests.log_lines import said_by
 from tests.memory import MemoryMessenger
 
 
@@ -80,7 +80,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def said() -> Iterator[list[Any]]:
     """What is logged. A trace as a terminal has it takes half a second to draw."""
-    with capture_logs() as lines:
+    with said_by(relaying) as lines:
         yield lines
 
 
