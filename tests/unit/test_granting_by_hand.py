@@ -357,6 +357,7 @@ def test_what_a_dispute_has_interrupted_does_not_go_on_once_it_was_ended() -> No
 
     assert ended.revoked_at == NOON
     assert service.state.messages[-1] == AccessWithdrawn(plan=GOLD.title, ended=True)
+    assert service.journal.events[-1] == EntitlementRevoked(entitlement=ended, actor="olga")
     service.follow(standing(disputes={"dp_1": DisputeState.WON}))
     assert service.held(ALICE) == []
     assert service.revoke(opened) == ended
@@ -376,18 +377,6 @@ def test_what_is_held_back_is_ended_for_good_and_other_time_stays() -> None:
     assert service.state.messages[-1] == AccessWithdrawn(plan=GOLD.title, ended=False)
     assert service.state.payments[charge().key].suspended is None
     assert [row.grant for row in service.held(ALICE)] == [given.id]
-
-
-def test_who_ended_what_a_dispute_has_interrupted_is_told_to_the_journal() -> None:
-    service = Service()
-    service.keep(stripe_invoice())
-    service.settle(stripe_charge())
-    [opened] = service.held(ALICE)
-    service.follow(standing(disputes={"dp_1": DisputeState.WITHDRAWN}))
-
-    ended = service.revoke(opened)
-
-    assert service.journal.events[-1] == EntitlementRevoked(entitlement=ended, actor="olga")
 
 
 def test_what_still_opens_the_door_is_ended_also_where_a_clock_that_was_ahead_wrote_a_later_row() -> None:
